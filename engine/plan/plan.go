@@ -1,0 +1,76 @@
+// Package plan is what `run` knows of an image: one file per image, written
+// when the image is stored and read when a container starts.
+//
+// It imports nothing heavy, so that starting a container links neither the
+// registry code nor the storage library. It does not verify the image: whoever
+// writes a plan has done that.
+package plan
+
+import "time"
+
+// Version is the format of the plan file. A reader refuses a newer one.
+const Version = 1
+
+// Plan is all that starting a container needs of an image.
+type Plan struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"`     // hex digest of the image configuration, without "sha256:"
+	Digest  string    `json:"digest"` // of the manifest, "sha256:…"; may be empty
+	Names   []string  `json:"names"`  // fully qualified, with tag
+	Created time.Time `json:"created"`
+	Arch    string    `json:"arch"`
+	OS      string    `json:"os"`
+
+	// Layers are absolute directories, topmost first: overlay's lowerdir order.
+	Layers []string `json:"layers"`
+	Config Config   `json:"config"`
+
+	// UIDs and GIDs are the non-zero IDs that own files or stand in the
+	// image's passwd and group files, ascending, without duplicates.
+	UIDs []uint32 `json:"uids"`
+	GIDs []uint32 `json:"gids"`
+	// Shift lists the entries visible in the merged image whose owner is not
+	// 0:0, parents before children.
+	Shift []Entry `json:"shift"`
+	// ShiftBytes is the total size of the regular files in Shift.
+	ShiftBytes int64 `json:"shift_bytes"`
+}
+
+// Entry is one file, directory or link whose owner is not 0:0.
+type Entry struct {
+	Path  string `json:"path"`  // absolute inside the image, clean
+	Layer int    `json:"layer"` // index into Plan.Layers that holds it
+	UID   uint32 `json:"uid"`   // as the image says
+	GID   uint32 `json:"gid"`
+	Mode  uint32 `json:"mode"` // st_mode: type and permission bits
+	Link  string `json:"link,omitempty"`
+	// Hard is the Path of an earlier Entry that is the same inode, or "".
+	Hard string `json:"hard,omitempty"`
+}
+
+// Config is the part of the OCI image configuration that a container uses
+// (image-spec v1.1, config.md).
+type Config struct {
+	Entrypoint   []string          `json:"entrypoint,omitempty"`
+	Cmd          []string          `json:"cmd,omitempty"`
+	Env          []string          `json:"env,omitempty"`
+	User         string            `json:"user,omitempty"`
+	WorkingDir   string            `json:"working_dir,omitempty"`
+	Volumes      []string          `json:"volumes,omitempty"`
+	ExposedPorts []string          `json:"exposed_ports,omitempty"`
+	StopSignal   string            `json:"stop_signal,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Shell        []string          `json:"shell,omitempty"`
+	Healthcheck  *Healthcheck      `json:"healthcheck,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+}
+
+// Healthcheck is Docker's extension to the image configuration. Durations are
+// in nanoseconds, zero meaning the default.
+type Healthcheck struct {
+	Test        []string      `json:"test,omitempty"`
+	Interval    time.Duration `json:"interval,omitempty"`
+	Timeout     time.Duration `json:"timeout,omitempty"`
+	StartPeriod time.Duration `json:"start_period,omitempty"`
+	Retries     int           `json:"retries,omitempty"`
+}
