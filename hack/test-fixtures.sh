@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Makes the root filesystems that tests and benchmarks run on, once:
+#
+#   /var/tmp/burrow-test/debian.tar    Debian minbase, owners as numbers
+#   /var/tmp/burrow-test/busybox.tar   static busybox with its applets
+#
+# Safe to call at any time and by several at once: one builder at a time, each
+# file appears whole or not at all, and a file that exists is never touched.
+set -euo pipefail
+
+dir=${BURROW_TEST_DIR:-/var/tmp/burrow-test}
+suite=bookworm
+
+if [ -s "$dir/debian.tar" ] && [ -s "$dir/busybox.tar" ]; then
+	exit 0
+fi
+
+# debootstrap and the owners in the tar need root.
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || { echo "test-fixtures: needs root once: sudo $0" >&2; exit 1; }
+	exec sudo -- env BURROW_TEST_DIR="$dir" "$0"
+fi
+
+install -d -m 0755 "$dir"
+exec 9>"$dir/.fixtures.lock"
+flock 9
+
+work=$(mktemp -d "$dir/.make.XXXXXX")
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+# publish FILE NAME: the finished file takes its name unless another builder was first.
+publish() {
+	chmod 0644 "$1"
+	ln "$1" "$dir/$2" 2>/dev/null || [ -s "$dir/$2" ]
+}
+
+mirror() {
+	{ sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+	  sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+	} 2>/dev/null | grep -v security | grep -m1 debian || echo http://deb.debian.org/debian
+}
+
+if [ ! -s "$dir/busybox.tar" ]; then
+	root=$work/busybox
+	install -d "$root"/{bin,etc,dev,proc,sys,root,tmp,var,home}
+	chmod 1777 "$root/tmp"
+	install -m 0755 "$(command -v busybox)" "$root/bin/busybox"
+	"$root/bin/busybox" --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+	tar --numeric-owner --owner=0 --group=0 -C "$root" -cf "$work/busybox.tar" .
+	publish "$work/busybox.tar" busybox.tar
+fi
+
+if [ ! -s "$dir/debian.tar" ]; then
+	echo 'test-fixtures: making a Debian root filesystem (a minute, once)'
+	if ! debootstrap --variant=minbase "$suite" "$work/debian" "$(mirror)" >"$work/log" 2>&1; then
+		tail -n 20 "$work/log" >&2
+		exit 1
+	fi
+	tar --numeric-owner --xattrs --one-file-system -C "$work/debian" -cf "$work/debian.tar" .
+	publish "$work/debian.tar" debian.tar
+fi

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs tests: hack/test.sh all|unit|race|e2e|vm|fuzz|cover
+#
+# `all` runs every package three ways, stopping at the first that fails, so
+# that what is printed last is always go test's own summary:
+#
+#   1. as an unprivileged user: what Burrow is for (as root, a user is made)
+#   2. as root: Burrow must never be weaker for it
+#   3. test/vm: what needs systemd, SELinux or auditd, in a machine of its own
+#
+# Results are cached by go test, so a second run repeats only what changed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tags='seccomp exclude_graphdriver_btrfs containers_image_openpgp'
+here=$PWD
+
+# Tests need no static executable, so they skip the external static link.
+gotest() { go test -tags "$tags" "$@"; }
+
+packages() { go list -tags "$tags" ./... | grep -v '/test/vm$'; }
+
+note() { printf '\n== %s\n' "$*"; }
+
+as_user() {
+	if [ "$(id -u)" -eq 0 ]; then
+		hack/test-user.sh
+		gotest -exec "$here/hack/as-user.sh" "$@"
+	else
+		gotest "$@"
+	fi
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		gotest "$@"
+	elif command -v sudo >/dev/null; then
+		gotest -exec 'sudo --preserve-env --' "$@"
+	else
+		echo 'skipped: neither root nor sudo'
+	fi
+}
+
+vm() {
+	[ -d test/vm ] || return 0
+	note 'in the virtual machine'
+	gotest -timeout 20m ./test/vm
+}
+
+fuzz() {
+	local file name dir
+	while IFS=: read -r file name; do
+		dir=./$(dirname "$file")
+		note "$dir $name"
+		gotest -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-10s}" "$dir"
+	done < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/func //')
+}
+
+case ${1:-all} in
+all)
+	mapfile -t pkgs < <(packages)
+	note 'as an unprivileged user'
+	as_user -timeout 15m "${pkgs[@]}"
+	note 'as root'
+	as_root -timeout 15m "${pkgs[@]}"
+	vm
+	;;
+unit)
+	mapfile -t pkgs < <(packages | grep -v '/cmd/')
+	gotest "${pkgs[@]}"
+	;;
+race)
+	mapfile -t pkgs < <(packages | grep -v '/cmd/')
+	gotest -race "${pkgs[@]}"
+	;;
+e2e) as_user -timeout 15m ./cmd/... ;;
+vm) vm ;;
+fuzz) fuzz ;;
+cover)
+	mkdir -p .cache
+	mapfile -t pkgs < <(packages)
+	gotest -coverprofile .cache/cover.out "${pkgs[@]}"
+	go tool cover -html .cache/cover.out -o .cache/cover.html
+	go tool cover -func .cache/cover.out | tail -n 1
+	;;
+*)
+	echo 'usage: hack/test.sh all|unit|race|e2e|vm|fuzz|cover' >&2
+	exit 2
+	;;
+esac
