@@ -1,9 +1,3 @@
-// Package plan is what `run` knows of an image: one file per image, written
-// when the image is stored and read when a container starts.
-//
-// It imports nothing heavy, so that starting a container links neither the
-// registry code nor the storage library. It does not verify the image: whoever
-// writes a plan has done that.
 package plan
 
 import "time"
