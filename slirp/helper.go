@@ -1,0 +1,155 @@
+package slirp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// helper is slirp4netns or pasta, running for one container.
+//
+// It is tied to this process three times over: it gets SIGKILL when the thread
+// that started it ends, slirp4netns also sees a pipe close, and Close kills it
+// through the pidfd that os.Process holds, so that never a reused PID is hit.
+type helper struct {
+	name string
+	cmd  *exec.Cmd
+	log  tail
+	done chan struct{} // closed when the process has been reaped
+	err  error         // why it ended; valid after done
+}
+
+// startHelper runs cmd, which is complete but for what confines it and for
+// its ties to us. It returns as soon as the process exists.
+//
+// Pdeathsig fires when the starting *thread* ends, and the runtime ends
+// threads as it likes. So the helper has a thread that starts it, waits for it
+// and then goes away with it. What the jail does to that thread, the helper
+// inherits.
+func startHelper(cmd *exec.Cmd, j jail) (*helper, error) {
+	h := &helper{name: cmd.Args[0], cmd: cmd, done: make(chan struct{})}
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &h.log, &h.log
+	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig: syscall.SIGKILL,
+		Setsid:    true, // Ctrl-C is for the container
+	}
+	started := make(chan error, 1)
+	onThread(func() bool {
+		if err := j.enter(); err != nil {
+			started <- fmt.Errorf("confine %s: %w", h.name, err)
+			return false
+		}
+		err := cmd.Start()
+		if err != nil {
+			started <- err
+			return false
+		}
+		started <- nil
+		h.err = cmd.Wait()
+		close(h.done)
+		return false
+	})
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// kill ends the helper and waits until it is gone.
+func (h *helper) kill() {
+	_ = h.cmd.Process.Kill() // ErrProcessDone is what we want
+	<-h.done
+}
+
+// awaitLine waits for the helper to write something to r, which is how it says
+// that the network works.
+func (h *helper) awaitLine(ctx context.Context, r *os.File) error {
+	got := make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(r, make([]byte, 1))
+		got <- err
+	}()
+	select {
+	case err := <-got:
+		if err == nil {
+			return nil
+		}
+		select { // it closed the pipe: it is about to end
+		case <-h.done:
+		case <-time.After(time.Second):
+			h.kill()
+		}
+		return h.ended()
+	case <-h.done:
+		return h.ended()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ended is the error for a helper that has gone, with its last words.
+func (h *helper) ended() error {
+	how := "exit status 0"
+	var exit *exec.ExitError
+	if errors.As(h.err, &exit) {
+		how = exit.ProcessState.String()
+	} else if h.err != nil {
+		how = h.err.Error()
+	}
+	if words := h.log.String(); words != "" {
+		how += ": " + words
+	}
+	return fmt.Errorf("%w: %s: %s", ErrHelperDied, h.name, how)
+}
+
+// tail remembers the last bytes written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailSize = 1024
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if n := len(t.buf); n > tailSize {
+		t.buf = append(t.buf[:0], t.buf[n-tailSize:]...)
+	}
+	return len(p), nil
+}
+
+// String is the last few lines on one line, without control characters: the
+// helper talks to untrusted peers.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(t.buf)), "\n")
+	text := strings.Join(lines[max(0, len(lines)-3):], "; ")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// logged is a Writer that makes a log record of every line, for rootlesskit.
+type logged struct{ *slog.Logger }
+
+func (l logged) Write(p []byte) (int, error) {
+	l.Debug("port driver", slog.String("text", strings.TrimSpace(string(p))))
+	return len(p), nil
+}
