@@ -1,0 +1,120 @@
+package idmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// SliceRef names a slice, so that it can be taken again: a volume keeps one.
+type SliceRef struct {
+	First uint32 `json:"first"` // number of its first stride
+	Count uint32 `json:"count"` // strides
+	Size  uint32 `json:"size"`  // IDs in the block
+}
+
+// String is a name that serves as a file name: "7", or "7x4" if it is longer.
+func (r SliceRef) String() string {
+	if r.Count == 1 {
+		return fmt.Sprintf("%d", r.First)
+	}
+	return fmt.Sprintf("%dx%d", r.First, r.Count)
+}
+
+// numbers are the strides of the slice.
+func (r SliceRef) numbers() []uint32 {
+	out := make([]uint32, r.Count)
+	for i := range out {
+		out[i] = r.First + uint32(i)
+	}
+	return out
+}
+
+// Slice is the IDs of one container, held until Release or until this process
+// and the container's init process are gone.
+type Slice struct {
+	// ID is a name for directories. The same ID means the same block and the
+	// same Extras, except after a power failure: a shift layer is to be named
+	// by ShiftKey too.
+	ID  string
+	Ref SliceRef
+	// Block is the anchor IDs of container IDs 0 to Block.Count-1.
+	Block Range
+	// Extras are the anchor IDs of single container IDs outside the block, as
+	// users and as groups.
+	Extras map[uint32]uint32
+
+	ledger *Ledger
+	mu     sync.Mutex // guards what follows, and the locks of cells
+	cells  []*cell
+	holder cellHolder
+}
+
+// Record tells the ledger the container's init process. From then on the slice
+// stays held while that process lives, whatever happens to this one. It is to
+// be called before init executes anything of the image.
+func (s *Slice) Record(ctx context.Context, init sys.ProcID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holder.Init = init
+	for _, c := range s.cells {
+		if err := c.lock(ctx); err != nil {
+			return fmt.Errorf("record init process: %w", err)
+		}
+		err := c.read()
+		if err == nil {
+			c.state.add(s.holder)
+			err = c.write()
+		}
+		if err := errors.Join(err, c.unlock()); err != nil {
+			return fmt.Errorf("record init process: %w", err)
+		}
+	}
+	return nil
+}
+
+// Release gives the slice back; the container must have ended. A second call
+// does nothing. An error means that the ledger still shows the container,
+// though its IDs are free.
+func (s *Slice) Release() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, c := range s.cells {
+		errs = append(errs, s.leave(c), c.f.Close()) // closing drops the locks
+	}
+	s.cells = nil
+	return errors.Join(errs...)
+}
+
+// leave strikes the container out, unless a successor has written itself in.
+func (s *Slice) leave(c *cell) error {
+	if err := c.lockSoon(); err != nil {
+		return fmt.Errorf("release slice: %w", err)
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	mine := func(h cellHolder) bool {
+		return h.Container == s.holder.Container && h.Owner == s.holder.Owner && h.Init == s.holder.Init
+	}
+	c.state.Holders = slices.DeleteFunc(c.state.Holders, mine)
+	return c.write()
+}
+
+// Files are the open files whose locks hold the slice. They are close-on-exec.
+// A child that inherits them holds it too.
+func (s *Slice) Files() []*os.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*os.File
+	for _, c := range s.cells {
+		out = append(out, c.f)
+	}
+	return out
+}
