@@ -60,3 +60,15 @@ func controlName(c byte) string {
 		return "a carriage return"
 	}
 }
+
+// CheckPlain refuses an empty value, and NUL bytes and line breaks in one that is
+// passed on as the user typed it.
+func CheckPlain(value string) error {
+	if value == "" {
+		return bad(value, "is empty")
+	}
+	if err := checkText(value); err != nil {
+		return badErr(value, err)
+	}
+	return nil
+}

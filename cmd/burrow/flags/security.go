@@ -1,0 +1,31 @@
+package flags
+
+import "github.com/burrow-run/burrow/engine/spec"
+
+// securityFlags tighten or relax the confinement.
+type securityFlags struct {
+	options, capAdd, capDrop, ulimits, sysctls []string
+	privileged                                 bool
+}
+
+func (g *securityFlags) define(d definer) {
+	d = d.in("Confinement")
+	d.csv(&g.capAdd, "cap-add", "", "add a `CAPABILITY`, or all")
+	d.csv(&g.capDrop, "cap-drop", "", "drop a `CAPABILITY`, or all")
+	d.list(&g.options, "security-opt", "",
+		"change a layer, `OPTION[=VALUE]`: seccomp, label, landlock, apparmor, no-new-privileges, mask, unmask, nesting, compat32")
+	d.bool(&g.privileged, "privileged", "", false, "lift all confinement that is not your own: still no more than you may do yourself")
+	d.csv(&g.ulimits, "ulimit", "", "set a resource limit, `NAME=SOFT[:HARD]`")
+	d.list(&g.sysctls, "sysctl", "", "set a kernel parameter of the container's own namespaces, `KEY=VALUE`")
+}
+
+func (g *securityFlags) fill(c *call) {
+	s := &c.spec.Security
+	each(c, &s.CapAdd, "cap-add", g.capAdd, plain)
+	each(c, &s.CapDrop, "cap-drop", g.capDrop, plain)
+	each(c, &s.Options, "security-opt", g.options, plain)
+	each(c, &s.Ulimits, "ulimit", g.ulimits, plain)
+	s.Privileged = g.privileged
+	s.Sysctls = map[string]string{}
+	pairs(c, s.Sysctls, "sysctl", g.sysctls, spec.ParseSysctl)
+}
