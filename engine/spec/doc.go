@@ -16,8 +16,8 @@
 // that does not exist or is a symbolic link, and a destination that leads
 // elsewhere through a link in the image, are for the engine to refuse. Values
 // that other packages own are carried as the user typed them after a check for
-// control characters: ID maps (idmap), published ports (slirp), security
-// options, capabilities and limits (security).
+// control characters: ID maps (idmap), everything of the network (slirp), security
+// options, capabilities, sysctls and ulimits (security).
 //
 // It needs nothing of the kernel.
 package spec

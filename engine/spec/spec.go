@@ -184,7 +184,7 @@ type Security struct {
 	CapDrop    []string
 	Privileged bool
 	Ulimits    []string // as typed
-	Sysctls    map[string]string
+	Sysctls    []string // KEY=VALUE, as typed
 }
 
 // Defaults of the command line.

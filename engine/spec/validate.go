@@ -12,7 +12,7 @@ import (
 func (s *Spec) Validate() error {
 	checks := []func() error{
 		s.checkSource, s.checkNames, s.checkProcess, s.checkNamespaces,
-		s.checkNetwork, s.checkMounts, s.checkResources, s.checkSysctls,
+		s.checkNetwork, s.checkMounts, s.checkResources,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -126,19 +126,11 @@ func (s *Spec) checkNetwork() error {
 	if n.NoHosts && len(n.AddHosts) > 0 {
 		return conflict("--no-hosts and --add-host")
 	}
-	dns := len(n.DNS)+len(n.DNSSearch)+len(n.DNSOptions) > 0
-	if n.NoResolv && dns {
+	if slices.Contains(n.DNS, "none") && len(n.DNS)+len(n.DNSSearch)+len(n.DNSOptions) > 1 {
 		return conflict("--dns=none and other --dns flags")
 	}
-	switch n.Mode {
-	case NetworkNone, NetworkContainer:
-		if dns {
-			return conflict("--dns flags and --network=%s", n.Mode)
-		}
-	case NetworkDefault, NetworkSlirp, NetworkPasta, NetworkHost, NetworkPath:
-	}
-	if n.Mode == NetworkContainer && (len(n.Publish) > 0 || n.PublishAll) {
-		return conflict("published ports and --network=container: publish on the other container")
+	if n.kind() == "container" && (len(n.Publish) > 0 || n.PublishAll) {
+		return conflict("published ports and --network=container: publish them on the other container")
 	}
 	return nil
 }
@@ -192,42 +184,12 @@ func (r *Resources) limited() bool {
 		(r.PidsLimit != nil && *r.PidsLimit > 0)
 }
 
-func (s *Spec) checkSysctls() error {
-	for k, v := range s.Security.Sysctls {
-		if _, _, err := ParseSysctl(k + "=" + v); err != nil {
-			return fmt.Errorf("sysctl %w", err)
-		}
-		shared := ""
-		switch sysctlNamespace(k) {
-		case "net":
-			if s.Network.Mode == NetworkHost {
-				shared = "--network=host"
-			}
-		case "ipc":
-			if s.Namespaces.IPC.Mode == NamespaceHost {
-				shared = "--ipc=host"
-			}
-		case "uts":
-			if s.Namespaces.UTS.Mode == NamespaceHost {
-				shared = "--uts=host"
-			}
-		}
-		if shared != "" {
-			return conflict("--sysctl %s and %s", k, shared)
-		}
-	}
-	return nil
-}
-
 // Warnings names what is accepted but has no effect, or less than it seems.
 func (s *Spec) Warnings() []string {
 	var w []string
-	n := &s.Network
-	if n.Mode == NetworkHost && (len(n.Publish) > 0 || n.PublishAll) {
-		w = append(w, "published ports have no effect with --network=host")
-	}
-	if n.Mode == NetworkNone && (len(n.Publish) > 0 || n.PublishAll) {
-		w = append(w, "published ports have no effect with --network=none")
+	kind := s.Network.kind()
+	if (kind == "host" || kind == "none") && (len(s.Network.Publish) > 0 || s.Network.PublishAll) {
+		w = append(w, "published ports have no effect with --network="+kind)
 	}
 	if h := s.Healthcheck; h != nil && !h.Disable {
 		w = append(w, "health checks are recorded, but not run for a container in the foreground")

@@ -29,7 +29,7 @@ func (g *containerFlags) define(d definer) {
 	d.str(&g.timeout, "timeout", "", "kill the container after `SECONDS` (default 0: never)")
 	d.str(&g.stopSignal, "stop-signal", "", "`SIGNAL` that asks the container to end (default: the image's, else TERM)")
 	d.str(&g.stopTimeout, "stop-timeout", "", "`SECONDS` to wait for that before killing (default 10)")
-	d.str(&g.logDriver, "log-driver", "", "where output goes: `passthrough` to the caller, or none (default passthrough)")
+	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: passthrough to the caller, or none (default passthrough)")
 }
 
 func (g *containerFlags) fill(c *call) {

@@ -15,7 +15,8 @@ const hostImage = "host"
 
 // imageFlags choose what the container is made of.
 type imageFlags struct {
-	rootfs, entrypoint, pull, authfile   string
+	rootfs                               rootfs
+	entrypoint, pull, authfile           string
 	platform, os, arch, variant, volumes string
 	quiet, tlsVerify                     bool
 }
@@ -24,9 +25,10 @@ func (g *imageFlags) define(d definer) {
 	d = d.in("Image")
 	d.str(&g.entrypoint, "entrypoint", "", "replace the image's entrypoint: a `COMMAND` or a JSON array")
 	// As with Podman the directory is the first argument; --rootfs=DIR works too.
-	d.str(&g.rootfs, "rootfs", "", "the first argument is a directory DIR[:O] to use as root; O keeps it unchanged")
+	d.fs.Var(&g.rootfs, "rootfs", "the first argument is a directory DIR[:O] to use as root; O keeps it unchanged")
 	d.fs.Lookup("rootfs").NoOptDefVal = "true"
-	d.str(&g.pull, "pull", "", "when to fetch the image: `missing`, always, newer or never (default missing)")
+	d.mark("rootfs")
+	d.str(&g.pull, "pull", "", "`WHEN` to fetch the image: missing, always, newer or never (default missing)")
 	d.bool(&g.quiet, "quiet", "q", false, "do not show progress while pulling")
 	d.str(&g.platform, "platform", "", "choose the image for `OS/ARCH[/VARIANT]`")
 	d.str(&g.os, "os", "", "choose the image for this `OS`")
@@ -34,7 +36,7 @@ func (g *imageFlags) define(d definer) {
 	d.str(&g.variant, "variant", "", "choose the image for this `VARIANT` of the architecture")
 	d.str(&g.authfile, "authfile", "", "`FILE` with registry credentials (default $REGISTRY_AUTH_FILE)")
 	d.bool(&g.tlsVerify, "tls-verify", "", true, "require HTTPS and a valid certificate of registries")
-	d.str(&g.volumes, "image-volume", "", "volumes the image declares: `anonymous`, tmpfs or ignore (default anonymous)")
+	d.str(&g.volumes, "image-volume", "", "`HOW` volumes of the image are mounted: anonymous, tmpfs or ignore (default anonymous)")
 }
 
 func (g *imageFlags) fill(c *call) {
@@ -58,10 +60,22 @@ func (g *imageFlags) fill(c *call) {
 	parse(c, &c.spec.Root.ImageVolumes, "image-volume", g.volumes, parseImageVolumes)
 }
 
+// rootfs is a switch as with Podman, or a directory.
+type rootfs string
+
+// Set takes "true", "false" or a directory.
+func (r *rootfs) Set(s string) error { *r = rootfs(s); return nil }
+
+// String returns what was set.
+func (r *rootfs) String() string { return string(*r) }
+
+// Type makes the help show a switch.
+func (r *rootfs) Type() string { return "bool" }
+
 // source decides between image, root directory and the built-in image.
 func (g *imageFlags) source(c *call) {
 	s := c.spec
-	root := g.rootfs
+	root := string(g.rootfs)
 	if c.changed("rootfs") && root != "true" && root != "false" {
 		if s.Image != "" { // --rootfs=DIR: every argument is the container's
 			s.Args = append([]string{s.Image}, s.Args...)

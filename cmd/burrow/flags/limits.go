@@ -30,7 +30,7 @@ func (g *limitFlags) define(d definer) {
 	d.str(&g.pids, "pids-limit", "", "most processes and threads, `N`; -1 for no limit (default 2048)")
 	d.str(&g.blkio, "blkio-weight", "", "weight `N` for disk access, 10 to 1000")
 	d.str(&g.cgroupParent, "cgroup-parent", "", "`CGROUP` to make the container's in")
-	d.str(&g.cgroups, "cgroups", "", "`enabled` or disabled: no cgroup of its own (default enabled)")
+	d.str(&g.cgroups, "cgroups", "", "`MODE`: enabled, or disabled for no cgroup of its own (default enabled)")
 }
 
 // An empty limit is an error, not "no limit": whoever asks for one and does not

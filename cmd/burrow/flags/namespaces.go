@@ -9,12 +9,13 @@ type namespaceFlags struct {
 	uidMap, gidMap          []string
 }
 
-const usernsUsage = "the container's user and group IDs, a `MODE` of " +
-	"unique: root is you, all others its own sub-IDs (default); " +
-	"auto[:size=N]: root too has a sub-ID; " +
-	"keep-id[:uid=N,gid=N,size=N]: your ID inside is yours, root has a sub-ID; " +
-	"single: every process is you, no sub-IDs needed; " +
-	"host, nomap: as with Podman"
+const usernsUsage = "user and group IDs of the container, a `MODE`:\n" +
+	"  unique (default)           root is you, all others are sub-IDs of its own\n" +
+	"  auto[:size=]               root too is a sub-ID: the strongest\n" +
+	"  keep-id[:uid=,gid=,size=]  your ID is you inside too, root is a sub-ID\n" +
+	"  single                     everything is you; needs no sub-IDs\n" +
+	"  host, nomap                as with Podman\n" +
+	"  container:NAME, ns:PATH    share that one"
 
 func (g *namespaceFlags) define(d definer) {
 	d = d.in("Namespaces")
@@ -23,9 +24,9 @@ func (g *namespaceFlags) define(d definer) {
 	d.csv(&g.gidMap, "gidmap", "", "map group IDs, `CONTAINER:SUBID:COUNT`")
 	d.str(&g.subUID, "subuidname", "", "map the range of `NAME` in /etc/subuid")
 	d.str(&g.subGID, "subgidname", "", "map the range of `NAME` in /etc/subgid")
-	const modes = " namespace: `private`, host, container:NAME or ns:PATH (default private)"
+	const modes = " namespace, a `MODE`: private, host, container:NAME or ns:PATH (default private)"
 	d.str(&g.pid, "pid", "", "process"+modes)
-	d.str(&g.ipc, "ipc", "", "IPC namespace: `private`, shareable, none, host, container:NAME or ns:PATH (default private)")
+	d.str(&g.ipc, "ipc", "", "IPC namespace, a `MODE`: private, shareable, none, host, container:NAME or ns:PATH (default private)")
 	d.str(&g.uts, "uts", "", "host name"+modes)
 	d.str(&g.cgroupns, "cgroupns", "", "cgroup"+modes)
 }

@@ -1,10 +1,6 @@
 package flags
 
-import (
-	"fmt"
-
-	"github.com/burrow-run/burrow/engine/spec"
-)
+import "fmt"
 
 // networkFlags say how the container reaches the network and is reached.
 type networkFlags struct {
@@ -34,24 +30,13 @@ func (g *networkFlags) fill(c *call) {
 		return
 	}
 	for _, raw := range g.network {
-		mode, err := spec.ParseNetwork(raw)
-		if err != nil {
-			c.advise("network", err, "use slirp4netns, pasta, none, host, container:NAME or ns:PATH")
-			return
-		}
-		*n = mode
+		parse(c, &n.Mode, "network", raw, plain)
 	}
 	each(c, &n.Publish, "publish", g.publish, plain)
 	each(c, &n.Expose, "expose", g.expose, plain)
 	n.PublishAll, n.NoHosts = g.publishAll, g.noHosts
-	for _, raw := range g.dns {
-		if raw == "none" {
-			n.NoResolv = true
-			continue
-		}
-		each(c, &n.DNS, "dns", []string{raw}, spec.ParseDNS)
-	}
-	each(c, &n.DNSSearch, "dns-search", g.dnsSearch, spec.ParseResolvWord)
-	each(c, &n.DNSOptions, "dns-option", g.dnsOptions, spec.ParseResolvWord)
-	each(c, &n.AddHosts, "add-host", g.addHosts, spec.ParseAddHost)
+	each(c, &n.DNS, "dns", g.dns, plain)
+	each(c, &n.DNSSearch, "dns-search", g.dnsSearch, plain)
+	each(c, &n.DNSOptions, "dns-option", g.dnsOptions, plain)
+	each(c, &n.AddHosts, "add-host", g.addHosts, plain)
 }

@@ -37,7 +37,6 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		"-w /proc/self/fd/7 img":             `--workdir "/proc/self/fd/7": working directory is in a process's directory of /proc`,
 		"--name -x img":                      `--name "-x": names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*`,
 		"--pull sometimes img":               `--pull "sometimes": is not one of missing, always, newer, never`,
-		"--network mynet img":                `--network "mynet": named networks are not supported by this version`,
 		"--network none --network host img":  `--network given twice: more than one network is not supported by this version`,
 		"--env-file /nonexistent img":        `--env-file open /nonexistent: no such file or directory`,
 		"--log-driver journald img":          `--log-driver "journald" is not supported by this version: output goes to the caller`,

@@ -1,7 +1,5 @@
 package flags
 
-import "github.com/burrow-run/burrow/engine/spec"
-
 // securityFlags tighten or relax the confinement.
 type securityFlags struct {
 	options, capAdd, capDrop, ulimits, sysctls []string
@@ -26,6 +24,5 @@ func (g *securityFlags) fill(c *call) {
 	each(c, &s.Options, "security-opt", g.options, plain)
 	each(c, &s.Ulimits, "ulimit", g.ulimits, plain)
 	s.Privileged = g.privileged
-	s.Sysctls = map[string]string{}
-	pairs(c, s.Sysctls, "sysctl", g.sysctls, spec.ParseSysctl)
+	each(c, &s.Sysctls, "sysctl", g.sysctls, plain)
 }

@@ -23,7 +23,7 @@ func (g *stdioFlags) define(d definer) {
 	d = d.in("Input and output")
 	d.bool(&g.interactive, "interactive", "i", false, "connect standard input")
 	d.bool(&g.tty, "tty", "t", false, "allocate a terminal")
-	d.csv(&g.attach, "attach", "a", "connect only these: `stdin`, stdout, stderr")
+	d.csv(&g.attach, "attach", "a", "connect only this `STREAM`: stdin, stdout or stderr")
 	d.str(&g.detachKeys, "detach-keys", "", "`KEYS` that end the connection; empty for none (default ctrl-p,ctrl-q)")
 	d.bool(&g.sigProxy, "sig-proxy", "", true, "forward signals to the container")
 	d.str(&g.preserveFDs, "preserve-fds", "", "hand in the `N` file descriptors from 3 on")
