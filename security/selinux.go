@@ -1,0 +1,209 @@
+package security
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/opencontainers/selinux/go-selinux"
+)
+
+// SELinuxState is whether the kernel enforces SELinux.
+type SELinuxState struct {
+	Mounted   bool // selinuxfs is there and a policy is loaded
+	Enforcing bool
+}
+
+// SELinux are the labels of one container; empty where SELinux is off.
+type SELinux struct {
+	ProcessLabel string `json:"processLabel,omitempty"`
+	MountLabel   string `json:"mountLabel,omitempty"`
+}
+
+// The labels where the distribution names none in contexts/lxc_contexts.
+const (
+	defaultProcessLabel = "system_u:system_r:container_t:s0"
+	defaultFileLabel    = "system_u:object_r:container_file_t:s0"
+)
+
+// context is an SELinux label taken apart.
+type context struct{ user, role, typ, level string }
+
+func parseContext(label string) (context, error) {
+	p := strings.SplitN(label, ":", 4)
+	if len(p) < 3 {
+		return context{}, fmt.Errorf("SELinux label %q: want user:role:type[:level]", label)
+	}
+	c := context{user: p[0], role: p[1], typ: p[2]}
+	if len(p) == 4 {
+		c.level = p[3]
+	}
+	return c, nil
+}
+
+func (c context) String() string {
+	s := c.user + ":" + c.role + ":" + c.typ
+	if c.level != "" {
+		s += ":" + c.level
+	}
+	return s
+}
+
+// selinuxLabels computes the labels. The library is not touched, and so reads no
+// file, unless SELinux is on. Where the labels cannot be applied the container
+// does not start, unless SELinux only warns anyway.
+func selinuxLabels(l labelOpts, privileged bool, nnp bool, level string, st SELinuxState) (SELinux, error) {
+	if !st.Mounted {
+		return SELinux{}, nil
+	}
+	if l.disable || privileged {
+		_, _ = selinux.ContainerLabels() //nolint:staticcheck // loads the contexts file, which sets the label below
+		return SELinux{MountLabel: selinux.PrivContainerMountLabel()}, nil
+	}
+	if l.level == "" && level == "" {
+		return SELinux{}, fmt.Errorf("bug: no MCS level reserved: %w", ErrLabel)
+	}
+	process, file, err := baseContexts()
+	if err != nil {
+		return SELinux{}, err
+	}
+	process.level, file.level = level, level
+	l.override(&process, &file)
+	chosen, err := usable(process, l, nnp)
+	if err == nil {
+		err = selinux.SecurityCheckContext(file.String())
+	}
+	if err != nil {
+		if !st.Enforcing {
+			return SELinux{}, nil
+		}
+		err = fmt.Errorf("%w: %s: %w", ErrLabel, process, err)
+		return SELinux{}, hint.New(err, "sudo semodule -i burrow_container.cil (security/selinux in Burrow's sources)")
+	}
+	return SELinux{ProcessLabel: chosen.String(), MountLabel: file.String()}, nil
+}
+
+// baseContexts are the distribution's labels for containers.
+func baseContexts() (process, file context, err error) {
+	p, f := selinux.ContainerLabels() //nolint:staticcheck // the only reader of lxc_contexts there is
+	if p == "" {
+		p = defaultProcessLabel
+	}
+	if f == "" {
+		f = defaultFileLabel
+	}
+	if process, err = parseContext(p); err != nil {
+		return context{}, context{}, err
+	}
+	file, err = parseContext(f)
+	return process, file, err
+}
+
+func (l labelOpts) override(process, file *context) {
+	set := func(to *string, v string) {
+		if v != "" {
+			*to = v
+		}
+	}
+	set(&process.user, l.user)
+	set(&process.role, l.role)
+	set(&process.typ, l.typ)
+	set(&process.level, l.level)
+	set(&file.user, l.user)
+	set(&file.level, l.level)
+	set(&file.typ, l.fileLabel)
+}
+
+// usable returns the process label that the loaded policy knows and that our own
+// domain may enter: as the distribution gives it, else with the user and role
+// of the caller, whom the policy may not let change them.
+func usable(process context, l labelOpts, nnp bool) (context, error) {
+	current, err := selinux.CurrentLabel()
+	if err != nil {
+		return context{}, err
+	}
+	err = enterable(current, process, nnp)
+	if err == nil {
+		return process, nil
+	}
+	own, parseErr := parseContext(current)
+	if parseErr != nil || l.user != "" || l.role != "" {
+		return context{}, err
+	}
+	mine := process
+	mine.user, mine.role = own.user, own.role
+	if enterable(current, mine, nnp) == nil {
+		return mine, nil
+	}
+	return context{}, err
+}
+
+// enterable asks the policy whether current may exec into target.
+func enterable(current string, target context, nnp bool) error {
+	label := target.String()
+	if err := selinux.SecurityCheckContext(label); err != nil {
+		return fmt.Errorf("the loaded policy does not know it: %w", err)
+	}
+	if !policyAllows(current, label, "process", "transition") {
+		return fmt.Errorf("%s may not change to it", current)
+	}
+	if nnp && !policyAllows(current, label, "process2", "nnp_transition") {
+		return fmt.Errorf("%s may not change to it under no_new_privs", current)
+	}
+	return nil
+}
+
+// policyAllows computes one permission through selinuxfs. Where the policy does
+// not let us ask, the answer is yes: the kernel decides at execve anyway, and
+// then the start fails.
+func policyAllows(source, target, class, perm string) bool {
+	const root = "/sys/fs/selinux/"
+	index, err := selinux.ClassIndex(class)
+	if err != nil {
+		return true
+	}
+	bit, err := readNumber(root + "class/" + class + "/perms/" + perm)
+	if err != nil || bit < 1 || bit > 32 {
+		return true
+	}
+	f, err := os.OpenFile(root+"access", os.O_RDWR, 0)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := fmt.Fprintf(f, "%s %s %x", source, target, index); err != nil {
+		return true
+	}
+	var allowed uint32
+	if _, err := fmt.Fscanf(f, "%x", &allowed); err != nil {
+		return true
+	}
+	return allowed&(1<<(bit-1)) != 0
+}
+
+func selinuxDeviations(l labelOpts, privileged bool, st SELinuxState) []Deviation {
+	if privileged || !st.Mounted {
+		return nil
+	}
+	if l.disable {
+		return []Deviation{{
+			ID: "label-disable", Layer: "selinux", Flag: "--security-opt label=disable",
+			Meaning: "the container runs in the user's own SELinux domain",
+		}}
+	}
+	var out []Deviation
+	if l.typ != "" {
+		out = append(out, Deviation{
+			ID: "label-type", Layer: "selinux", Flag: "--security-opt label=type:" + l.typ,
+			Meaning: "the process runs in a domain of the user's choice",
+		})
+	}
+	if l.level != "" {
+		out = append(out, Deviation{
+			ID: "label-level", Layer: "selinux", Flag: "--security-opt label=level:" + l.level,
+			Meaning: "the MCS level is the user's choice, perhaps another container's",
+		})
+	}
+	return out
+}
