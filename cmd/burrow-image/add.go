@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+func (a *app) importCmd() *cobra.Command {
+	var opts image.ImportOptions
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "import [flags] TAR|- [NAME[:TAG]]",
+		Short: "Make an image from the tar archive of a root file system",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				opts.Name = args[1]
+			}
+			in, err := a.input(args[0])
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			id, err := s.Import(cmd.Context(), in, opts)
+			if err != nil {
+				return err
+			}
+			a.println("sha256:" + id)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVarP(&opts.Changes, "change", "c", nil, "apply `INSTRUCTION` to the image: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR")
+	f.StringVarP(&opts.Message, "message", "m", "", "`TEXT` for the image's history")
+	f.StringVar(&opts.OS, "os", "", "operating system of the image")
+	f.StringVar(&opts.Arch, "arch", "", "architecture of the image")
+	f.StringVar(&opts.Variant, "variant", "", "variant of the architecture")
+	f.BoolVarP(&quiet, "quiet", "q", false, "print the ID only")
+	return c
+}
+
+// input opens a file named on the command line; - is standard input.
+func (a *app) input(name string) (io.ReadCloser, error) {
+	if name != "-" {
+		if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
+			return nil, hint.New(errors.New("import does not fetch URLs"), "curl -L "+name+" | burrow import - NAME")
+		}
+		return os.Open(name)
+	}
+	if term.IsTerminal(int(a.in.Fd())) {
+		return nil, errors.New("standard input is a terminal")
+	}
+	return io.NopCloser(a.in), nil
+}
+
+func (a *app) loadCmd() *cobra.Command {
+	var input string
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "load [flags]",
+		Short: "Load images from an archive",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			if input == "" || input == "-" || input == "/dev/stdin" {
+				in, err := a.input("-")
+				if err != nil {
+					return hint.New(err, "burrow load -i FILE")
+				}
+				if input, err = s.Spool(cmd.Context(), in); err != nil {
+					return err
+				}
+				defer os.Remove(input)
+			}
+			loaded, err := s.Load(cmd.Context(), input)
+			for _, l := range loaded {
+				a.printLoaded(l)
+			}
+			return err
+		},
+	}
+	c.Flags().StringVarP(&input, "input", "i", "", "read `FILE` or directory in place of standard input")
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
+	return c
+}
+
+func (a *app) printLoaded(l image.Loaded) {
+	if len(l.Names) == 0 {
+		a.println("Loaded image: sha256:" + l.ID)
+	}
+	for _, n := range l.Names {
+		a.println("Loaded image: " + n)
+	}
+}

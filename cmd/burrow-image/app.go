@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/engine/image/unpack"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// Exit codes, as in Podman.
+const (
+	exitNo     = 1   // the answer to a question is no
+	exitEngine = 125 // Burrow could not do it
+)
+
+// app is one invocation.
+type app struct {
+	env    environment
+	in     *os.File
+	out    io.Writer
+	err    *os.File
+	opened *image.Store
+}
+
+func newApp(env environment, in, out, err *os.File) *app {
+	return &app{env: env, in: in, out: out, err: err}
+}
+
+// exitError ends the command with a code and without a message.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if a.opened != nil {
+		_ = a.opened.Close()
+	}
+	var code exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	a.report(err)
+	return exitEngine
+}
+
+// report prints an error on one line and the advice for it on the next.
+func (a *app) report(err error) {
+	fmt.Fprintf(a.err, "burrow: error: %s\n", oneLine(err.Error()))
+	if h := advice(err); h != "" {
+		fmt.Fprintf(a.err, "hint: %s\n", oneLine(h))
+	}
+}
+
+// oneLine keeps text of strangers from forging lines or moving the cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(s))
+}
+
+func advice(err error) string {
+	if h := hint.Of(err); h != "" {
+		return h
+	}
+	if errors.Is(err, unpack.ErrUnmapped) {
+		return "the image needs more sub-IDs than /etc/subuid and /etc/subgid give you; see `burrow ids`"
+	}
+	return ""
+}
+
+// store opens the image store on first use.
+func (a *app) store() (*image.Store, error) {
+	if a.opened != nil {
+		return a.opened, nil
+	}
+	single, err := a.env.checkNamespace()
+	if err != nil {
+		return nil, err
+	}
+	opts := image.Options{SingleID: single}
+	if term.IsTerminal(int(a.err.Fd())) {
+		opts.Progress = a.err
+	}
+	a.opened, err = image.Open(a.env.dirs, opts)
+	return a.opened, err
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "burrow-image", Short: "Manage images",
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.AddCommand(a.importCmd(), a.loadCmd(), a.imagesCmd())
+	return root
+}
+
+func (a *app) println(s string) { fmt.Fprintln(a.out, s) }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// environment is all that is read of the process environment.
+type environment struct {
+	dirs   paths.Dirs
+	uidMap string // /proc/self/uid_map
+	euid   int
+}
+
+// readEnv also tells the image libraries what they would guess wrong: they
+// take a process with euid 0 for the machine's root.
+func readEnv() environment {
+	m, _ := os.ReadFile("/proc/self/uid_map")
+	e := environment{uidMap: string(m), euid: os.Geteuid()}
+	uid := e.outsideUID()
+	e.dirs = paths.For(paths.Env{
+		Home: os.Getenv("HOME"), DataHome: os.Getenv("XDG_DATA_HOME"), StateHome: os.Getenv("XDG_STATE_HOME"),
+		CacheHome: os.Getenv("XDG_CACHE_HOME"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"),
+	}, uid)
+	for k, v := range map[string]string{
+		"_CONTAINERS_ROOTLESS_UID":      strconv.Itoa(uid),
+		"_CONTAINERS_USERNS_CONFIGURED": "done",
+		"CONTAINERS_STORAGE_CONF":       os.DevNull, // Podman's store is not ours
+	} {
+		_ = os.Setenv(k, v)
+	}
+	return e
+}
+
+// outsideUID is the user's ID outside the anchor: what ID 0 is mapped to.
+func (e environment) outsideUID() int {
+	for line := range strings.Lines(e.uidMap) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[0] == "0" && !e.initial() {
+			if uid, err := strconv.Atoi(f[1]); err == nil {
+				return uid
+			}
+		}
+	}
+	return e.euid
+}
+
+// initial says that this is the machine's own user namespace.
+func (e environment) initial() bool {
+	return strings.Join(strings.Fields(e.uidMap), " ") == "0 0 4294967295"
+}
+
+// checkNamespace makes sure that storage can be used from here, and says
+// whether there is one ID only.
+func (e environment) checkNamespace() (single bool, err error) {
+	if e.initial() || e.euid != 0 {
+		return false, hint.New(errors.New("not inside the user's namespace"), "use `burrow` in place of burrow-image, or: burrow unshare burrow-image …")
+	}
+	var ids uint64
+	for line := range strings.Lines(e.uidMap) {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			return false, fmt.Errorf("read uid_map: unexpected line %q", line)
+		}
+		n, err := strconv.ParseUint(f[2], 10, 32)
+		if err != nil {
+			return false, fmt.Errorf("read uid_map: %w", err)
+		}
+		ids += n
+	}
+	return ids == 1, nil
+}

@@ -1,0 +1,244 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	digest "github.com/opencontainers/go-digest"
+	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
+)
+
+// errGone means that a stored layer that was to be reused has been removed
+// meanwhile. Copying again fetches it.
+var errGone = errors.New("a layer was removed while the image was being stored")
+
+// destination receives an image from the image library: blobs in any order and
+// in parallel, then the manifest, then Commit. In place of the library's own
+// it unpacks each layer while it arrives.
+type destination struct {
+	ref   *target
+	store *Store
+
+	mu       sync.Mutex
+	blobs    map[digest.Digest]*layerDraft // by digest as in the manifest
+	config   []byte
+	manifest []byte
+	mime     string
+}
+
+var _ types.ImageDestination = (*destination)(nil)
+
+func (d *destination) Reference() types.ImageReference { return d.ref }
+func (d *destination) SupportsSignatures(context.Context) error {
+	return errors.New("signatures are not stored")
+}
+func (d *destination) DesiredLayerCompression() types.LayerCompression { return types.PreserveOriginal }
+func (d *destination) AcceptsForeignLayerURLs() bool                   { return false }
+func (d *destination) MustMatchRuntimeOS() bool                        { return true }
+func (d *destination) IgnoresEmbeddedDockerReference() bool            { return true }
+func (d *destination) HasThreadSafePutBlob() bool                      { return true }
+
+func (d *destination) SupportedManifestMIMETypes() []string {
+	return []string{imgspec.MediaTypeImageManifest, manifest.DockerV2Schema2MediaType}
+}
+
+// Close discards what was not committed.
+func (d *destination) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.blobs {
+		if l.staged != nil {
+			d.store.discard(l.staged)
+		}
+	}
+	return nil
+}
+
+// PutBlob reads stream to its end; the library verifies digest and size on
+// the way and reports a mismatch as a read error.
+func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.BlobInfo, _ types.BlobInfoCache, isConfig bool) (types.BlobInfo, error) {
+	if info.Digest != "" {
+		if err := info.Digest.Validate(); err != nil {
+			return types.BlobInfo{}, fmt.Errorf("%w: digest %.80q: %w", ErrInvalid, info.Digest.String(), err)
+		}
+	}
+	if isConfig {
+		return d.putConfig(stream)
+	}
+	digester := digest.Canonical.Digester()
+	if info.Digest == "" {
+		stream = io.TeeReader(stream, digester.Hash())
+	}
+	staged, err := d.store.stage(ctx, stream, info.Digest)
+	if err != nil {
+		return types.BlobInfo{}, err
+	}
+	if info.Digest == "" {
+		info.Digest = digester.Digest()
+		staged.out.CompressedDigest = info.Digest
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, twice := d.blobs[info.Digest]; twice {
+		d.store.discard(staged)
+		return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+	}
+	d.blobs[info.Digest] = &layerDraft{staged: staged, diffID: staged.diffID}
+	return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+}
+
+func (d *destination) putConfig(stream io.Reader) (types.BlobInfo, error) {
+	b, err := io.ReadAll(io.LimitReader(stream, maxConfig+1))
+	if err != nil {
+		return types.BlobInfo{}, fmt.Errorf("read image config: %w", err)
+	}
+	if _, err := parseConfig(b); err != nil {
+		return types.BlobInfo{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.config = b
+	return types.BlobInfo{Digest: digest.FromBytes(b), Size: int64(len(b))}, nil
+}
+
+// TryReusingBlob finds the layer among those that are stored. Their digests
+// were computed here, so equal digest means equal content.
+func (d *destination) TryReusingBlob(_ context.Context, info types.BlobInfo, _ types.BlobInfoCache, _ bool) (bool, types.BlobInfo, error) {
+	if err := info.Digest.Validate(); err != nil {
+		return false, types.BlobInfo{}, fmt.Errorf("%w: digest %.80q: %w", ErrInvalid, info.Digest.String(), err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.blobs[info.Digest]; ok {
+		return true, types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+	}
+	if info.Size < 0 {
+		return false, types.BlobInfo{}, nil
+	}
+	l, err := d.store.layerOf(info.Digest)
+	if l == nil || err != nil {
+		return false, types.BlobInfo{}, err
+	}
+	d.blobs[info.Digest] = l
+	return true, types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+}
+
+// layerOf returns the stored layer made from the blob, or nil.
+func (s *Store) layerOf(blob digest.Digest) (*layerDraft, error) {
+	for _, find := range []func(digest.Digest) ([]storage.Layer, error){s.store.LayersByUncompressedDigest, s.store.LayersByCompressedDigest} {
+		layers, err := find(blob)
+		if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
+			return nil, fmt.Errorf("look for layer %s: %w", blob, err)
+		}
+		if len(layers) > 0 && layers[0].UncompressedDigest != "" {
+			return &layerDraft{known: layers[0].ID, diffID: layers[0].UncompressedDigest}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no error, no layer
+}
+
+func (d *destination) PutManifest(_ context.Context, m []byte, instance *digest.Digest) error {
+	if instance != nil {
+		return errors.New("bug: the destination stores no manifest list")
+	}
+	d.manifest, d.mime = m, manifest.GuessMIMEType(m)
+	return nil
+}
+
+func (d *destination) PutSignatures(_ context.Context, sigs [][]byte, _ *digest.Digest) error {
+	if len(sigs) > 0 {
+		return errors.New("bug: signatures are not stored")
+	}
+	return nil
+}
+
+// Commit checks that manifest, configuration and layers belong together and
+// stores the image.
+func (d *destination) Commit(ctx context.Context, toplevel types.UnparsedImage) error {
+	dr, err := d.draft()
+	if err != nil {
+		return err
+	}
+	top, _, err := toplevel.Manifest(ctx)
+	if err != nil {
+		return fmt.Errorf("read manifest: %w", err)
+	}
+	if manifest.MIMETypeIsMultiImage(manifest.GuessMIMEType(top)) {
+		dr.index = top
+	}
+	if err := d.store.put(ctx, dr); err != nil {
+		return err
+	}
+	d.ref.id = dr.id
+	return nil
+}
+
+func (d *destination) draft() (*draft, error) {
+	m, err := manifest.FromBlob(d.manifest, d.mime)
+	if err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if err := checkJSON(d.manifest); err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if d.config == nil {
+		return nil, fmt.Errorf("%w manifest: it has no configuration", ErrInvalid)
+	}
+	c, err := parseConfig(d.config)
+	if err != nil {
+		return nil, err
+	}
+	dr := &draft{manifest: d.manifest, config: d.config, names: d.ref.names}
+	dr.id = digest.FromBytes(d.config).Encoded()
+	if c.Created != nil {
+		dr.created = *c.Created
+	}
+	if dr.layers, err = d.match(m.LayerInfos(), c.RootFS.DiffIDs); err != nil {
+		return nil, err
+	}
+	return dr, d.checkID(dr.id)
+}
+
+// match pairs the manifest's layers with the configuration's. What a layer is
+// called must be what was unpacked: otherwise two engines would see two images.
+func (d *destination) match(infos []manifest.LayerInfo, diffIDs []digest.Digest) ([]*layerDraft, error) {
+	if len(infos) != len(diffIDs) {
+		return nil, fmt.Errorf("%w: the manifest has %d layers, the config %d", ErrInvalid, len(infos), len(diffIDs))
+	}
+	layers := make([]*layerDraft, len(infos))
+	for i, info := range infos {
+		l, ok := d.blobs[info.Digest]
+		if !ok {
+			return nil, fmt.Errorf("bug: layer %s was not stored", info.Digest)
+		}
+		if l.diffID != diffIDs[i] {
+			return nil, fmt.Errorf("%w: layer %d unpacks to %s, the config says %s", ErrInvalid, i, l.diffID, diffIDs[i])
+		}
+		layers[i] = l
+	}
+	return layers, nil
+}
+
+// checkID makes sure that the manifest names the configuration that came.
+func (d *destination) checkID(id string) error {
+	var m struct {
+		Config struct {
+			Digest    digest.Digest
+			MediaType string
+		}
+	}
+	if err := json.Unmarshal(d.manifest, &m); err != nil {
+		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if m.Config.Digest.Encoded() != id {
+		return fmt.Errorf("%w: the config's digest is sha256:%s, the manifest says %s", ErrInvalid, id, m.Config.Digest)
+	}
+	return nil
+}

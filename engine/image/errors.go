@@ -1,0 +1,14 @@
+package image
+
+import "errors"
+
+var (
+	// ErrNotFound means that no stored image fits the name or ID.
+	ErrNotFound = errors.New("no such image")
+	// ErrInvalid means that the image's manifest or configuration cannot be used.
+	ErrInvalid = errors.New("invalid image")
+	// ErrInUse means that an image cannot be removed without force.
+	ErrInUse = errors.New("image is in use")
+	// ErrNotSupported means that Burrow does not do this.
+	ErrNotSupported = errors.New("not supported")
+)

@@ -1,0 +1,199 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+	graphdriver "go.podman.io/storage/drivers"
+	"go.podman.io/storage/pkg/archive"
+
+	"github.com/burrow-run/burrow/engine/image/unpack"
+)
+
+// staged is a layer that has been unpacked but belongs to no image yet.
+type staged struct {
+	out    *graphdriver.DriverWithDifferOutput
+	diffID digest.Digest
+	size   int64 // uncompressed
+	owned  []unpack.Owned
+	split  string // file with the compressed tar-split data
+}
+
+// stage unpacks r into the store's staging area. It takes no lock.
+func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*staged, error) {
+	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
+		return nil, fmt.Errorf("unpack layer: %w", err)
+	}
+	split, err := os.CreateTemp(s.scratch(), "split-*")
+	if err != nil {
+		return nil, fmt.Errorf("unpack layer: %w", err)
+	}
+	defer split.Close()
+	d := &differ{ctx: ctx, store: s, r: r, split: split}
+	out, err := s.store.PrepareStagedLayer(nil, d)
+	if err != nil {
+		_ = os.Remove(split.Name())
+		return nil, err
+	}
+	out.CompressedDigest = blob
+	return &staged{out: out, diffID: out.UncompressedDigest, size: d.res.Size, owned: d.owned, split: split.Name()}, nil
+}
+
+// discard removes what stage made. It does nothing after a commit.
+func (s *Store) discard(l *staged) {
+	if l.out == nil {
+		return
+	}
+	if err := s.store.CleanupStagedLayer(l.out); err != nil {
+		s.log.Warn("staged layer left behind", "dir", l.out.Target, "error", err)
+	}
+	_ = os.Remove(l.split)
+	l.out = nil
+}
+
+// differ lets the storage library call us to fill its staging directory.
+type differ struct {
+	ctx   context.Context //nolint:containedctx // the library's interface has no place for it
+	store *Store
+	r     io.Reader
+	split *os.File
+	res   unpack.Result
+	owned []unpack.Owned
+}
+
+// Close does nothing: stage owns what there is to close.
+func (d *differ) Close() error { return nil }
+
+// ApplyDiff unpacks the layer into dest.
+func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
+	var none graphdriver.DriverWithDifferOutput
+	root, err := os.Open(dest)
+	if err != nil {
+		return none, fmt.Errorf("unpack layer: %w", err)
+	}
+	defer root.Close()
+	d.res, err = unpack.Unpack(d.ctx, root, d.r, unpack.Options{
+		Limits: d.store.opts.Limits, IgnoreChown: d.store.opts.SingleID, TarSplit: d.split,
+	})
+	if err != nil {
+		return none, err
+	}
+	if d.owned, err = unpack.Scan(root); err != nil {
+		return none, err
+	}
+	out := graphdriver.DriverWithDifferOutput{
+		Differ: d, Target: dest, Size: d.res.Size, UIDs: d.res.UIDs, GIDs: d.res.GIDs,
+		UncompressedDigest: digest.NewDigestFromEncoded(digest.SHA256, d.res.DiffID),
+	}
+	if d.res.Root != nil {
+		mode := os.FileMode(*d.res.Root & 0o777)
+		out.RootDirMode = &mode
+	}
+	return out, nil
+}
+
+// layerID names a layer by its content and all that lies below it, as the
+// storage library does, so that equal chains are stored once.
+func layerID(parent string, diffID digest.Digest) string {
+	if parent == "" {
+		return diffID.Encoded()
+	}
+	sum := sha256.Sum256([]byte(parent + "+" + diffID.Encoded()))
+	return hex.EncodeToString(sum[:])
+}
+
+// commit makes l a layer on top of parent and returns its ID. The caller holds
+// the store's lock: a layer that exists must never be filled again, containers
+// run on it.
+func (s *Store) commit(parent string, l *staged) (string, error) {
+	id := layerID(parent, l.diffID)
+	if s.hasLayer(id) {
+		s.discard(l)
+		return id, nil
+	}
+	if err := s.writeOwned(id, l.owned); err != nil {
+		return "", err
+	}
+	// The library would compress tar-split data under its lock; ours is ready.
+	dir := filepath.Join(s.dirs.Storage(), driver+"-layers")
+	if err := os.Rename(l.split, filepath.Join(dir, id+".tar-split.gz")); err != nil {
+		return "", fmt.Errorf("store layer: %w", err)
+	}
+	_, err := s.store.ApplyStagedLayer(storage.ApplyStagedLayerOptions{
+		ID: id, ParentLayer: parent, DiffOutput: l.out, LayerOptions: &storage.LayerOptions{},
+	})
+	l.out = nil
+	if err != nil {
+		return "", fmt.Errorf("store layer: %w", err)
+	}
+	return id, nil
+}
+
+func (s *Store) hasLayer(id string) bool {
+	_, err := s.store.Layer(id)
+	return err == nil
+}
+
+func (s *Store) ownedFile(id string) string {
+	return filepath.Join(s.dirs.Data, "layers", id+".json")
+}
+
+// writeOwned remembers who owns what in a layer.
+func (s *Store) writeOwned(id string, owned []unpack.Owned) error {
+	b, err := json.Marshal(owned)
+	if err != nil {
+		return fmt.Errorf("store layer owners: %w", err)
+	}
+	path := s.ownedFile(id)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("store layer owners: %w", err)
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("store layer owners: %w", err)
+	}
+	return os.Rename(tmp, path)
+}
+
+// ownedOf returns who owns what in a layer, from the file or by looking.
+func (s *Store) ownedOf(id string) ([]unpack.Owned, error) {
+	b, err := os.ReadFile(s.ownedFile(id))
+	var owned []unpack.Owned
+	if err == nil && json.Unmarshal(b, &owned) == nil {
+		return owned, nil
+	}
+	root, err := os.Open(s.layerDir(id))
+	if err != nil {
+		return nil, fmt.Errorf("scan layer: %w", err)
+	}
+	defer root.Close()
+	if owned, err = unpack.Scan(root); err != nil {
+		return nil, err
+	}
+	return owned, s.writeOwned(id, owned)
+}
+
+// chain returns the IDs of the layers from top to bottom.
+func (s *Store) chain(top string) ([]string, error) {
+	var ids []string
+	for id := top; id != ""; {
+		l, err := s.store.Layer(id)
+		if err != nil {
+			return nil, fmt.Errorf("layer %.12s: %w", id, err)
+		}
+		if len(ids) > 10_000 {
+			return nil, errors.New("bug: endless layer chain")
+		}
+		ids, id = append(ids, id), l.Parent
+	}
+	return ids, nil
+}

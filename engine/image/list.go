@@ -1,0 +1,68 @@
+package image
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+)
+
+// Summary is one stored image, as lists show it.
+type Summary struct {
+	ID       string
+	Parent   string // ID of the image this one was built on, if it is stored
+	Names    []string
+	Digest   digest.Digest
+	Digests  []string // repository@digest
+	Created  time.Time
+	Size     int64
+	Labels   map[string]string
+	ReadOnly bool
+
+	top string
+}
+
+// List returns all stored images, the newest first. Sizes are those of the
+// unpacked layers.
+func (s *Store) List() ([]Summary, error) {
+	images, err := s.store.Images()
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	layers, err := s.layers()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Summary, 0, len(images))
+	for i := range images {
+		out = append(out, s.summary(&images[i], layers))
+	}
+	slices.SortStableFunc(out, func(a, b Summary) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return out, nil
+}
+
+func (s *Store) layers() (map[string]*storage.Layer, error) {
+	list, err := s.store.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("list layers: %w", err)
+	}
+	byID := make(map[string]*storage.Layer, len(list))
+	for i := range list {
+		byID[list[i].ID] = &list[i]
+	}
+	return byID, nil
+}
+
+func (s *Store) summary(img *storage.Image, layers map[string]*storage.Layer) Summary {
+	sum := Summary{ID: img.ID, Names: img.Names, Digest: img.Digest, Digests: repoDigests(img), Created: img.Created.UTC(), top: img.TopLayer}
+	for id, n := img.TopLayer, 0; id != "" && layers[id] != nil && n < 10_000; n++ {
+		sum.Size += layers[id].UncompressedSize
+		id = layers[id].Parent
+	}
+	return sum
+}

@@ -1,0 +1,171 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+)
+
+// draft is an image whose bytes are all there and checked.
+type draft struct {
+	id       string // hex
+	manifest []byte
+	// index is the list the manifest was chosen from, or nil.
+	index   []byte
+	config  []byte
+	layers  []*layerDraft // bottom first
+	names   []string
+	created time.Time
+	extra   []storage.ImageBigDataOption // signatures
+	meta    string
+}
+
+// layerDraft is one layer of a draft: freshly unpacked, or known already.
+type layerDraft struct {
+	staged *staged
+	known  string // ID of a stored layer with the same content
+	diffID digest.Digest
+}
+
+// put commits d: layers from the bottom up, the image, its names, its plan.
+// Nothing but unused layers is left behind if it is interrupted, and the next
+// commit or prune removes those.
+func (s *Store) put(ctx context.Context, d *draft) error {
+	return s.exclusive(ctx, func() error {
+		top := ""
+		for _, l := range d.layers {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			id, err := s.putLayer(ctx, top, l)
+			if err != nil {
+				return err
+			}
+			top = id
+		}
+		moved, err := s.owners(d.names)
+		if err != nil {
+			return err
+		}
+		if err := s.putImage(d, top); err != nil {
+			return err
+		}
+		if _, err := s.writePlan(d.id); err != nil {
+			return err
+		}
+		return s.refresh(moved, d.id)
+	})
+}
+
+func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (string, error) {
+	if id := layerID(parent, l.diffID); s.hasLayer(id) {
+		return id, nil
+	}
+	if l.staged != nil && l.staged.out != nil {
+		return s.commit(parent, l.staged)
+	}
+	// The same content lies elsewhere: below another parent, or earlier in
+	// this image. The storage library cannot share it, so it is unpacked again.
+	layers, err := s.store.LayersByUncompressedDigest(l.diffID)
+	if err != nil || len(layers) == 0 {
+		return "", fmt.Errorf("bug: layer %s is gone", l.diffID)
+	}
+	diff, err := s.store.Diff("", layers[0].ID, nil)
+	if err != nil {
+		return "", fmt.Errorf("copy layer: %w", err)
+	}
+	defer diff.Close()
+	again, err := s.stage(ctx, diff, layers[0].CompressedDigest)
+	if err != nil {
+		return "", fmt.Errorf("copy layer: %w", err)
+	}
+	defer s.discard(again)
+	if again.diffID != l.diffID {
+		return "", fmt.Errorf("copy layer: stored layer %.12s is damaged: digest %s, not %s", layers[0].ID, again.diffID, l.diffID)
+	}
+	return s.commit(parent, again)
+}
+
+func (s *Store) putImage(d *draft, top string) error {
+	mdigest := digest.FromBytes(d.manifest)
+	big := []storage.ImageBigDataOption{
+		{Key: digest.FromBytes(d.config).String(), Data: d.config, Digest: digest.FromBytes(d.config)},
+		{Key: storage.ImageDigestManifestBigDataNamePrefix + "-" + mdigest.String(), Data: d.manifest, Digest: mdigest},
+		{Key: storage.ImageDigestBigDataKey, Data: d.manifest, Digest: mdigest},
+	}
+	if d.index != nil {
+		idx := digest.FromBytes(d.index)
+		big = append(big, storage.ImageBigDataOption{Key: storage.ImageDigestManifestBigDataNamePrefix + "-" + idx.String(), Data: d.index, Digest: idx})
+	}
+	big = append(big, d.extra...)
+	_, err := s.store.CreateImage(d.id, nil, top, d.meta, &storage.ImageOptions{CreationDate: d.created, Digest: mdigest, BigData: big})
+	if errors.Is(err, storage.ErrDuplicateID) {
+		err = s.updateImage(d.id, top, big)
+	}
+	if err != nil {
+		return fmt.Errorf("store image: %w", err)
+	}
+	if len(d.names) == 0 {
+		return nil
+	}
+	if err := s.store.AddNames(d.id, d.names); err != nil {
+		return fmt.Errorf("name image: %w", err)
+	}
+	return nil
+}
+
+// updateImage adds what is new to an image that was stored before, perhaps
+// from elsewhere, with another manifest.
+func (s *Store) updateImage(id, top string, big []storage.ImageBigDataOption) error {
+	img, err := s.store.Image(id)
+	if err != nil {
+		return err
+	}
+	if img.TopLayer != top {
+		return fmt.Errorf("image %.12s is stored with other layers", id)
+	}
+	for _, b := range big {
+		if slices.Contains(img.BigDataNames, b.Key) && img.BigDataDigests[b.Key] == b.Digest {
+			continue
+		}
+		asManifest := func([]byte) (digest.Digest, error) { return b.Digest, nil }
+		if err := s.store.SetImageBigData(id, b.Key, b.Data, asManifest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owners returns the images that have one of the names now.
+func (s *Store) owners(names []string) ([]string, error) {
+	var ids []string
+	for _, n := range names {
+		img, err := s.store.Image(n)
+		if errors.Is(err, storage.ErrImageUnknown) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look up image %q: %w", n, err)
+		}
+		ids = append(ids, img.ID)
+	}
+	return ids, nil
+}
+
+// refresh rewrites the plans of images whose names have changed.
+func (s *Store) refresh(ids []string, but string) error {
+	for _, id := range ids {
+		if id == but {
+			continue
+		}
+		if _, err := s.writePlan(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package image
+
+import (
+	"context"
+	"errors"
+
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/types"
+
+	digest "github.com/opencontainers/go-digest"
+)
+
+// errOneWay says that images leave the store another way.
+var errOneWay = errors.New("bug: the reference is a destination only")
+
+// target is the image library's view of a place in the store.
+type target struct {
+	store *Store
+	names []string // full names to give
+	id    string   // set by Commit
+}
+
+func (t *target) Transport() types.ImageTransport                         { return transport{} }
+func (t *target) StringWithinTransport() string                           { return "" }
+func (t *target) DockerReference() reference.Named                        { return nil }
+func (t *target) PolicyConfigurationIdentity() string                     { return "" }
+func (t *target) PolicyConfigurationNamespaces() []string                 { return nil }
+func (t *target) DeleteImage(context.Context, *types.SystemContext) error { return errOneWay }
+
+func (t *target) NewImage(context.Context, *types.SystemContext) (types.ImageCloser, error) {
+	return nil, errOneWay
+}
+
+func (t *target) NewImageSource(context.Context, *types.SystemContext) (types.ImageSource, error) {
+	return nil, errOneWay
+}
+
+func (t *target) NewImageDestination(context.Context, *types.SystemContext) (types.ImageDestination, error) {
+	return &destination{ref: t, store: t.store, blobs: map[digest.Digest]*layerDraft{}}, nil
+}
+
+type transport struct{}
+
+func (transport) Name() string { return "burrow" }
+
+func (transport) ParseReference(string) (types.ImageReference, error) { return nil, errOneWay }
+
+func (transport) ValidatePolicyConfigurationScope(string) error { return nil }

@@ -1,0 +1,117 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/storage"
+	"go.podman.io/storage/types"
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine/image/unpack"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+const driver = "overlay"
+
+// Options configure a Store.
+type Options struct {
+	// Logger receives what is worth knowing but no error; nil discards.
+	Logger *slog.Logger
+	// Progress, if set, receives progress bars and warnings for a person.
+	Progress io.Writer
+	// SingleID says that this user namespace maps one ID only: owners of files
+	// are then ignored.
+	SingleID bool
+	// Limits bound each layer; the zero value means [unpack.DefaultLimits].
+	Limits unpack.Limits
+	// InUse tells which containers use an image; nil means none does.
+	InUse func(id string) ([]string, error)
+}
+
+// Store is the user's images. Close it when done.
+type Store struct {
+	dirs  paths.Dirs
+	opts  Options
+	log   *slog.Logger
+	store storage.Store
+}
+
+// Open opens the store of dirs, making it if need be.
+func Open(dirs paths.Dirs, opts Options) (*Store, error) {
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Limits == (unpack.Limits{}) {
+		opts.Limits = unpack.DefaultLimits()
+	}
+	for _, d := range []string{dirs.Data, dirs.Run} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("open image store: %w", err)
+		}
+	}
+	conf := types.StoreOptions{
+		GraphRoot:       dirs.Storage(),
+		RunRoot:         filepath.Join(dirs.Run, "storage"),
+		GraphDriverName: driver,
+		// Layers are unpacked whole, never fetched in parts or converted.
+		PullOptions: map[string]string{"enable_partial_images": "false", "convert_images": "false", "use_hard_links": "false"},
+		GraphDriverOptions: []string{
+			driver + ".skip_mount_home=true", // our mounts live in namespaces of their own
+		},
+	}
+	if opts.SingleID {
+		conf.GraphDriverOptions = append(conf.GraphDriverOptions, driver+".ignore_chown_errors=true")
+	}
+	st, err := storage.GetStore(conf)
+	if err != nil {
+		return nil, fmt.Errorf("open image store: %w", err)
+	}
+	return &Store{dirs: dirs, opts: opts, log: log, store: st}, nil
+}
+
+// Close releases the store.
+func (s *Store) Close() error {
+	s.store.Free()
+	return nil
+}
+
+// layerDir is where overlay finds the content of a layer.
+func (s *Store) layerDir(id string) string {
+	return filepath.Join(s.dirs.Storage(), driver, id, "diff")
+}
+
+// scratch is where temporary data goes: the store's own file system.
+func (s *Store) scratch() string { return filepath.Join(s.dirs.Storage(), "tmp") }
+
+// exclusive runs fn while no other process changes the store. The kernel drops
+// the lock if we die.
+func (s *Store) exclusive(ctx context.Context, fn func() error) error {
+	f, err := os.OpenFile(filepath.Join(s.dirs.Data, "images.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock image store: %w", err)
+	}
+	defer f.Close()
+	if err := flock(ctx, f); err != nil {
+		return fmt.Errorf("lock image store: %w", err)
+	}
+	return fn()
+}
+
+func flock(ctx context.Context, f *os.File) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

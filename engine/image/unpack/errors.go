@@ -1,0 +1,25 @@
+package unpack
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrInvalid means that the layer is not a tar stream, or has an entry that
+	// must not be unpacked.
+	ErrInvalid = errors.New("invalid layer")
+	// ErrLimit means that the layer is larger than allowed.
+	ErrLimit = errors.New("layer exceeds a limit")
+	// ErrUnmapped means that an entry belongs to an ID that this user
+	// namespace does not have.
+	ErrUnmapped = errors.New("owner has no ID in this user namespace")
+)
+
+// entryError names the entry that cannot be unpacked.
+func entryError(name string, err error) error {
+	if errors.Is(err, ErrLimit) || errors.Is(err, ErrUnmapped) {
+		return fmt.Errorf("layer entry %.300q: %w", name, err)
+	}
+	return fmt.Errorf("%w: entry %.300q: %w", ErrInvalid, name, err)
+}
