@@ -44,9 +44,9 @@ type cellHolder struct {
 	Ref       SliceRef   `json:"slice"`
 	Image     string     `json:"image,omitempty"`
 	Boot      string     `json:"boot"`
-	Owner     sys.ProcID `json:"owner"` // holds the lock
-	Init      sys.ProcID `json:"init"`  // of the container, once recorded
-	Mapped    bool       `json:"mapped,omitempty"`
+	Owner     sys.ProcID `json:"owner"`            // holds the lock
+	Init      sys.ProcID `json:"init"`             // of the container, once recorded
+	Mapped    bool       `json:"mapped,omitempty"` // by TakeMapped
 }
 
 // openFree opens a stride's file and locks its content, unless somebody holds

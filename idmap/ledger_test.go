@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -401,6 +403,52 @@ func TestKeptSlice(t *testing.T) {
 		}
 	}
 	mustTake(t, l, Need{Container: "other"}).Release()
+}
+
+// A slice that the program no longer refers to is still held: its container
+// may be running.
+func TestSliceOutlivesItsVariable(t *testing.T) {
+	l := openTest(t, stride)
+	mustTake(t, l, Need{Container: "a"})
+	for range 3 {
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond) // finalizers run in a goroutine of their own
+	}
+	if _, err := l.Take(t.Context(), Need{Container: "b"}); !errors.Is(err, ErrExhausted) {
+		t.Errorf("Take = %v, want ErrExhausted", err)
+	}
+}
+
+func TestMappedByHand(t *testing.T) {
+	l := openTest(t, 65536)
+	all := Map{{0, 0, 65537}}
+	a, err := l.TakeMapped(t.Context(), "a", all, Map{{0, 0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.TakeMapped(t.Context(), "b", Map{{0, 0, 1}, {1, 5000, 1}}, all[:0])
+	if err != nil {
+		t.Fatal("two containers mapped by hand:", err)
+	}
+	if _, err := l.Take(t.Context(), Need{Container: "c"}); !errors.Is(err, ErrExhausted) || !strings.Contains(err.Error(), "held by a, b") {
+		t.Errorf("Take beside a map of everything: %v", err)
+	}
+	a.Release()
+	c := mustTake(t, l, Need{Container: "c"})
+	if number, _ := l.strideOf(5000); c.Ref.First == number {
+		t.Errorf("slice %s is mapped by b", c.ID)
+	}
+	if _, err := l.TakeMapped(t.Context(), "d", all, all); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "held by c") {
+		t.Errorf("TakeMapped over a slice: %v, want ErrHeld by c", err)
+	}
+	b.Release()
+	if hs, _ := l.List(); len(hs) != 1 {
+		t.Errorf("held by %+v", hs)
+	}
+	huge := openTest(t, 1<<31)
+	if _, err := huge.TakeMapped(t.Context(), "e", Map{{0, 0, 1 << 30}}, nil); !errors.Is(err, ErrMap) {
+		t.Errorf("a billion IDs: %v, want ErrMap", err)
+	}
 }
 
 func TestDamagedStateIsEmpty(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -53,6 +54,14 @@ type Slice struct {
 	mu     sync.Mutex // guards what follows, and the locks of cells
 	cells  []*cell
 	holder cellHolder
+	done   chan struct{} // closed by Release
+}
+
+// pin keeps the slice's files open although nobody may refer to the slice any
+// more: the garbage collector would close them, and so give the IDs away.
+func (s *Slice) pin() {
+	<-s.done
+	runtime.KeepAlive(s)
 }
 
 // Record tells the ledger the container's init process. From then on the slice
@@ -87,6 +96,9 @@ func (s *Slice) Release() error {
 	var errs []error
 	for _, c := range s.cells {
 		errs = append(errs, s.leave(c), c.f.Close()) // closing drops the locks
+	}
+	if s.cells != nil {
+		close(s.done)
 	}
 	s.cells = nil
 	return errors.Join(errs...)

@@ -77,6 +77,7 @@ func parseRow(line string) (row, bool) {
 	}
 	out := row{owner: strings.TrimSpace(owner)}
 	start, count, two := strings.Cut(rest, ":")
+	count, _, _ = strings.Cut(count, ":") // what follows is ignored by newuidmap too
 	switch {
 	case len(line) > maxLine:
 		out.err = fmt.Errorf("line of %d bytes, newuidmap reads %d", len(line), maxLine)

@@ -247,7 +247,7 @@ func (l *Ledger) hold(n Need, ref SliceRef, cells []*cell, k kept) (*Slice, erro
 	}
 	s := &Slice{
 		ID: ref.String(), Ref: ref, Block: Range{span.Start, ref.Size},
-		Extras: map[uint32]uint32{}, ledger: l, cells: cells,
+		Extras: map[uint32]uint32{}, ledger: l, cells: cells, done: make(chan struct{}),
 		holder: cellHolder{Container: n.Container, Ref: ref, Image: n.Image, Boot: l.boot, Owner: l.self},
 	}
 	if g := head.state.Shape.Generation; g > 0 {
@@ -259,7 +259,11 @@ func (l *Ledger) hold(n Need, ref SliceRef, cells []*cell, k kept) (*Slice, erro
 	for _, id := range n.outside(ref.Size) {
 		s.Extras[id] = head.state.Extras[id]
 	}
-	return s, l.settle(n, s)
+	if err := l.settle(n, s); err != nil {
+		return nil, err
+	}
+	go s.pin()
+	return s, nil
 }
 
 // settle writes the holder down and exchanges the lock on the content for the
