@@ -25,6 +25,76 @@ func writeMap(t *testing.T, m Map) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/uid_map", cmd.Process.Pid), []byte(m.String()), 0)
 }
 
+// anchorMain runs in the anchor of a test: it gives a child namespace the map
+// it was given, and reports what the kernel says.
+func anchorMain(text string) {
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
+	err := cmd.Start()
+	if err == nil {
+		err = os.WriteFile(fmt.Sprintf("/proc/%d/uid_map", cmd.Process.Pid), []byte(text), 0)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
+// The kernel takes the maps of every mode from inside an anchor whose sub-IDs
+// come in two pieces.
+func TestKernelTakesMapsInAnchor(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can map IDs of others")
+	}
+	c, s := example()
+	s.Block.Start = 59900 // the pieces meet inside
+	modes := map[string]Mode{"explicit": {}, "fill": {}}
+	for _, name := range []string{"unique", "auto", "nomap", "keep-id", "keep-id:uid=0", "keep-id:uid=7000", "single"} {
+		m, err := ParseMode(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		modes[name] = m
+	}
+	modes["explicit"], _ = ExplicitMode([]string{"0:0:1", "1:1:65536"}, nil)
+	modes["fill"], _ = ExplicitMode([]string{"+500:@300000"}, nil)
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			uid, _, err := Maps(mode, s, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out := inAnchor(t, c.AnchorUIDs, uid); out != "" {
+				t.Errorf("%s\n%s", out, uid)
+			}
+		})
+	}
+	if out := inAnchor(t, c.AnchorUIDs, Map{{0, 0, 2}}); !strings.Contains(out, "not permitted") {
+		t.Errorf("an extent across a border: %q; then split is needless", out)
+	}
+}
+
+func inAnchor(t *testing.T, anchor, m Map) string {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), anchorEnv+"="+m.String())
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWUSER,
+		Credential: &syscall.Credential{NoSetGroups: true}, // 0 in there is the user, not root
+	}
+	for _, e := range anchor {
+		cmd.SysProcAttr.UidMappings = append(cmd.SysProcAttr.UidMappings,
+			syscall.SysProcIDMap{ContainerID: int(e.Container), HostID: int(e.Host), Size: int(e.Count)})
+	}
+	cmd.SysProcAttr.GidMappings = cmd.SysProcAttr.UidMappings // clone wants both
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
 // Validate says of a map what the kernel says of it.
 func TestKernelAgreesWithValidate(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -205,3 +205,26 @@ func (m Map) tidy() Map {
 	}
 	return out
 }
+
+// split cuts the extents where the outer namespace's own map has a border: an
+// extent that crosses one is EPERM, even where the numbers go on. An ID that
+// the outer namespace does not have is an error.
+func (m Map) split(outer Map) (Map, error) {
+	outer = slices.Clone(outer)
+	slices.SortFunc(outer, func(a, b Extent) int { return int(int64(a.Container) - int64(b.Container)) })
+	var out Map
+	for _, e := range m {
+		for _, o := range outer {
+			if e.Count == 0 || !o.inner().Contains(e.Host) {
+				continue
+			}
+			n := uint32(min(e.outer().end(), o.inner().end()) - uint64(e.Host))
+			out = append(out, Extent{e.Container, e.Host, n})
+			e = Extent{e.Container + n, e.Host + n, e.Count - n}
+		}
+		if e.Count > 0 {
+			return nil, fmt.Errorf("%w: your namespace has no ID %d", ErrMap, e.Host)
+		}
+	}
+	return out, nil
+}

@@ -140,8 +140,7 @@ func resolve(ps []Mapping, anchor Map) (Map, error) {
 	if len(ps) == 0 || ps[0].Extend {
 		m = m.fill(anchor)
 	}
-	m = m.tidy()
-	return m, m.Validate()
+	return m.finish(anchor)
 }
 
 // inAnchor translates the outer side to anchor IDs. A host range may lie in

@@ -10,7 +10,8 @@ import (
 )
 
 // Caller is who runs the container: the IDs on the host, and the maps of the
-// anchor that the container's maps are written from.
+// anchor that the container's maps are written from, which are needed always:
+// the kernel refuses an extent that crosses a border of theirs.
 type Caller struct {
 	UID, GID               uint32
 	AnchorUIDs, AnchorGIDs Map
@@ -63,8 +64,16 @@ func oneMap(m Mode, forced []Mapping, s *Slice, keep *uint32, anchor Map) (Map, 
 	case Host, Container, Path:
 		return nil, errNoOwn
 	}
-	out = out.tidy()
-	return out, out.Validate()
+	return out.finish(anchor)
+}
+
+// finish makes a map one that the kernel takes from inside the anchor.
+func (m Map) finish(anchor Map) (Map, error) {
+	m, err := m.tidy().split(anchor)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Validate()
 }
 
 // asMap is the slice alone: the block, and the IDs outside it.

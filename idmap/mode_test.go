@@ -103,6 +103,11 @@ func TestMaps(t *testing.T) {
 		})
 	}
 	c, s := example()
+	s.Block.Start = 59900 // two lines of subuid meet inside it
+	uid, _, err := Maps(Mode{}, s, c)
+	if want := "0 0 1\n1 59901 100\n101 60001 923\n" + outliers; err != nil || uid.String() != want {
+		t.Errorf("across a border: %v, %v, want %s", uid, err, want)
+	}
 	for _, mode := range []Mode{{Kind: Host}, {Kind: Container}, {Kind: Path}} {
 		if _, _, err := Maps(mode, s, c); err == nil {
 			t.Errorf("Maps(%s) has an answer", mode.Kind)
@@ -122,26 +127,26 @@ func TestExplicitMaps(t *testing.T) {
 	}{
 		{
 			name: "one side is copied", uids: []string{"0:0:1", "1:1:999"},
-			uid: "0 0 1000\n", gid: "0 0 1000\n",
+			uid: "0 0 1\n1 1 999\n", gid: "0 0 1\n1 1 999\n",
 		},
 		{
 			name: "count is optional", uids: []string{"7:0"}, uid: "7 0 1\n", gid: "7 0 1\n",
 		},
 		{
 			name: "g is not copied", gids: []string{"0:0:1000", "g2000:2000:1"},
-			uid: "0 0 1000\n", gid: "0 0 1000\n2000 2000 1\n",
+			uid: "0 0 1\n1 1 999\n", gid: "0 0 1\n1 1 999\n2000 2000 1\n",
 		},
 		{
 			name: "plus cuts", gids: []string{"0:0:65000", "+100000:1:1"},
-			uid: "0 0 1\n2 2 64998\n100000 1 1\n", gid: "0 0 1\n2 2 64998\n100000 1 1\n",
+			uid: "0 0 1\n2 2 59999\n60001 60001 4999\n100000 1 1\n", gid: "0 0 1\n2 2 59999\n60001 60001 4999\n100000 1 1\n",
 		},
 		{
 			name: "plus first fills", gids: []string{"+g100000:@300000"},
-			uid: "0 0 65537\n", gid: "0 0 60001\n60001 60002 5535\n100000 60001 1\n",
+			uid: "0 0 1\n1 1 60000\n60001 60001 5536\n", gid: "0 0 1\n1 1 60000\n60001 60002 5535\n100000 60001 1\n",
 		},
 		{
 			name: "fill goes around", uids: []string{"+5:0:1"}, gids: []string{"0:0:1"},
-			uid: "0 1 5\n5 0 1\n6 6 65531\n", gid: "0 0 1\n",
+			uid: "0 1 5\n5 0 1\n6 6 59995\n60001 60001 5536\n", gid: "0 0 1\n",
 		},
 		{
 			name: "host IDs over two ranges", uids: []string{"10:@159999:1", "20:@300000:2"},
