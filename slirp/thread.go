@@ -34,7 +34,9 @@ func onThread(fn func() (clean bool)) {
 }
 
 // away runs fn on a borrowed thread in the network namespace that enter moves
-// it to, and brings the thread back before anything else can run on it.
+// it to, and brings the thread back before anything else can run on it. Where
+// the way back is barred, as in the anchor, which has no rights over the host's
+// network namespace, the thread is lost: that costs less than any way around.
 func away(enter, fn func() error) error {
 	done := make(chan error, 1)
 	onThread(func() bool {
@@ -50,6 +52,10 @@ func away(enter, fn func() error) error {
 		}
 		err = fn()
 		back := sys.JoinNetns(home)
+		if errors.Is(back, unix.EPERM) {
+			done <- err
+			return false
+		}
 		done <- errors.Join(err, back)
 		return back == nil
 	})
