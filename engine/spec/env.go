@@ -174,7 +174,8 @@ func ParseEnvFile(r io.Reader, environ []string) ([]string, error) {
 func eachLine(r io.Reader, fn func(string) error) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		raw := sc.Bytes()
 		if n == 1 {
 			raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
@@ -187,8 +188,8 @@ func eachLine(r io.Reader, fn func(string) error) error {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
-	if err := sc.Err(); err != nil {
-		return fmt.Errorf("read: %w", err)
+	if errors.Is(sc.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("line %d: longer than %d bytes", n, maxLine)
 	}
-	return nil
+	return sc.Err()
 }

@@ -26,15 +26,17 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckHostname refuses what Linux or a line of /etc/hosts does not take as a
-// host name: more than 64 bytes is sethostname(2)'s limit for --hostname, 253
-// that of DNS; this applies the latter.
+// maxHostname is the limit of sethostname(2).
+const maxHostname = 64
+
+// CheckHostname refuses what the kernel or a line of /etc/hosts does not take as
+// the name of a host.
 func CheckHostname(name string) error {
 	if name == "" {
 		return errors.New("host name is empty")
 	}
-	if len(name) > 253 {
-		return bad(name, "host name is longer than 253 characters")
+	if len(name) > maxHostname {
+		return bad(name, "host name is longer than "+strconv.Itoa(maxHostname)+" characters")
 	}
 	for i, c := range []byte(name) {
 		if !isAlnum(c) && c != '_' && (i == 0 || (c != '-' && c != '.')) {
@@ -46,14 +48,4 @@ func CheckHostname(name string) error {
 
 func isAlnum(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
-// checkWord refuses white space and control characters.
-func checkWord(s string) error {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c == 0x7f {
-			return errors.New("contains " + strconv.QuoteRune(rune(c)))
-		}
-	}
-	return nil
 }

@@ -82,8 +82,8 @@ type Stop struct {
 // the image's value. It is recorded; nothing runs it in the foreground.
 type Healthcheck struct {
 	Disable     bool
-	Test        []string // as in the image configuration: "CMD" or "CMD-SHELL" first
-	Interval    time.Duration
+	Test        []string      // as in the image configuration: "CMD" or "CMD-SHELL" first
+	Interval    time.Duration // negative: never due
 	Timeout     time.Duration
 	StartPeriod time.Duration
 	Retries     uint

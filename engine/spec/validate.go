@@ -90,20 +90,10 @@ func (s *Spec) checkProcess() error {
 	case p.InitPath != "" && !p.Init:
 		return errors.New("--init-path needs --init")
 	}
-	return checkHostname(p.Hostname)
-}
-
-// maxHostname is the limit of sethostname(2).
-const maxHostname = 64
-
-func checkHostname(name string) error {
-	if name == "" {
-		return nil
+	if p.Hostname != "" {
+		return CheckHostname(p.Hostname)
 	}
-	if len(name) > maxHostname {
-		return bad(name, fmt.Sprintf("host name is longer than %d characters", maxHostname))
-	}
-	return CheckHostname(name)
+	return nil
 }
 
 func (s *Spec) checkNamespaces() error {

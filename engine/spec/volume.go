@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // ParseVolume reads one -v value: [SOURCE:]DEST[:OPTIONS]. A source that begins
@@ -55,7 +57,8 @@ func volumeSource(src, cwd string) (Mount, error) {
 		m.Source = path
 		return m, err
 	case strings.Contains(src, "/"):
-		return Mount{}, fmt.Errorf("source is neither a path nor a volume name; a relative path begins with ./: ./%s", src)
+		return Mount{}, hint.New(fmt.Errorf("source %s is neither a path nor the name of a volume", Quote(src)),
+			"a relative path begins with ./ or ../")
 	}
 	m := newMount(MountVolume)
 	m.Source = src

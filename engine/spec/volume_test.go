@@ -61,7 +61,7 @@ func TestParseVolumeRefuses(t *testing.T) {
 		"/s:/d:ro:x":                        "more than",
 		"/s:d":                              "not an absolute path",
 		"data":                              "not an absolute path",
-		"a/b:/d":                            "begins with ./: ./a/b",
+		"a/b:/d":                            "neither a path nor the name",
 		"-v:/d":                             "names must match",
 		"/s:/d:badopt":                      `unknown option "badopt"`,
 		"/s:/d:ro=true":                     `unknown option "ro=true"`,

@@ -89,10 +89,13 @@ func TestNewlinesAreRefused(t *testing.T) {
 	}
 }
 
-// An error about a variable never repeats its value: that may be a password.
+// An error never repeats what may be a password.
 func TestErrorsHideValues(t *testing.T) {
 	file := write(t, "A=1\nHOME=/x:s3cret\n")
-	for _, argv := range [][]string{{"-e", "HOME=/x:s3cret", "img"}, {"--env-file", file, "img"}, {"-e", "=s3cret", "img"}} {
+	for _, argv := range [][]string{
+		{"-e", "HOME=/x:s3cret", "img"}, {"--env-file", file, "img"}, {"-e", "=s3cret", "img"},
+		{"--creds", "me:s3cret", "img"}, {"--secret", "s3cret,type=env", "img"},
+	} {
 		if _, _, err := translate(argv...); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", argv, err)
 		}
