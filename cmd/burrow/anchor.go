@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/stage"
+	"github.com/burrow-run/burrow/userns"
+	"github.com/burrow-run/burrow/userns/nsjoin"
+)
+
+// anchorMaps reads this process's own maps: in the anchor they say which host
+// ID each anchor ID is.
+func anchorMaps() (uids, gids idmap.Map, err error) {
+	read := func(name string) (idmap.Map, error) {
+		f, err := os.Open("/proc/self/" + name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return idmap.ParseMap(f)
+	}
+	if uids, err = read("uid_map"); err != nil {
+		return nil, nil, err
+	}
+	gids, err = read("gid_map")
+	return uids, gids, err
+}
+
+// whoAmI says whether we are in the anchor, and our IDs outside it.
+func whoAmI() (c caller, uids, gids idmap.Map, err error) {
+	if !nsjoin.Joined() {
+		return findCaller(false, os.Getuid(), os.Getgid()), nil, nil, nil
+	}
+	if uids, gids, err = anchorMaps(); err != nil {
+		return caller{}, nil, nil, err
+	}
+	uid, uok := uids.Host(0)
+	gid, gok := gids.Host(0)
+	if !uok || !gok {
+		return caller{}, nil, nil, errors.New("bug: the anchor maps no root")
+	}
+	return findCaller(true, int(uid), int(gid)), uids, gids, nil
+}
+
+// enterAnchor makes the anchor if there is none and executes this command again:
+// only a process without threads can join a user namespace. It returns only on error.
+func enterAnchor(ctx context.Context, c caller, detail string) error {
+	if c.uid == 0 {
+		return hint.New(errors.New("burrow does not run containers as root: host root is never mapped into a container"),
+			"run it as an unprivileged user, for example: su - USER -c 'burrow …'")
+	}
+	if stage.Current() == stage.Joined {
+		// We have been here: the anchor exists and could not be entered.
+		if err := nsjoin.Err(); err != nil {
+			return hint.New(err, "burrow system migrate")
+		}
+		return errors.New("join anchor: it has died; try again")
+	}
+	if err := os.MkdirAll(c.dirs.Run, 0o700); err != nil {
+		return hint.New(fmt.Errorf("%w: %w", userns.ErrRunDir, err), "burrow doctor")
+	}
+	uids, gids, err := userns.Maps(ctx, userns.User{Name: c.name, UID: uint32(c.uid), GID: uint32(c.gid)})
+	if err != nil {
+		return err
+	}
+	_, err = userns.EnsureAnchor(ctx, userns.Options{Run: c.dirs.Run, UIDs: uids, GIDs: gids})
+	if err != nil {
+		return doctor.Explain(ctx, doctorEnv(c), err)
+	}
+	env := append(os.Environ(), stage.Env(stage.Joined, detail))
+	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env)) //nolint:forbidigo // see cmd
+}
+
+func doctorEnv(c caller) doctor.Env {
+	return doctor.Env{
+		User: c.name, UID: c.uid, Dirs: c.dirs, Path: os.Getenv("PATH"),
+		RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
+	}
+}
+
+// withoutStage is the environment less our own variable.
+func withoutStage(env []string) []string {
+	out := env[:0:0]
+	for _, kv := range env {
+		if !strings.HasPrefix(kv, "BURROW_STAGE=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine"
+)
+
+func (a *app) psCommand() *cobra.Command {
+	var all, quiet, noTrunc bool
+	var format string
+	cmd := &cobra.Command{
+		Use: "ps [OPTIONS]", Short: "List containers", Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			if format != "" && format != "json" && format != "table" {
+				return fmt.Errorf("--format %q: ps knows table and json", format)
+			}
+			records, damaged, err := engine.List(c.dirs)
+			if err != nil {
+				return err
+			}
+			for _, d := range damaged {
+				warn(a.err, "container "+d+": its record cannot be read; burrow rm -f "+d+" removes it")
+			}
+			if !all {
+				records = running(records)
+			}
+			if format == "json" {
+				return a.printJSON(orEmpty(records))
+			}
+			return a.printContainers(records, quiet, noTrunc)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&all, "all", "a", false, "also containers that have ended")
+	f.BoolVarP(&quiet, "quiet", "q", false, "only IDs")
+	f.BoolVar(&noTrunc, "no-trunc", false, "whole IDs")
+	f.StringVar(&format, "format", "", "table or json")
+	return cmd
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func running(all []engine.Record) []engine.Record {
+	out := all[:0:0]
+	for _, r := range all {
+		if r.Running() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (a *app) printContainers(records []engine.Record, quiet, noTrunc bool) error {
+	short := func(id string) string {
+		if noTrunc || len(id) < 12 {
+			return id
+		}
+		return id[:12]
+	}
+	if quiet {
+		for _, r := range records {
+			fmt.Fprintln(a.out, short(r.ID))
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CONTAINER ID\tIMAGE\tCOMMAND\tCREATED\tSTATUS\tPORTS\tNAMES")
+	for _, r := range records {
+		command := oneLine(strings.Join(r.Command, " "))
+		if len(command) > 20 && !noTrunc {
+			command = command[:19] + "…"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\t%s\t%s\n", short(r.ID), oneLine(r.Image), command,
+			units.HumanDuration(time.Since(r.Created)), status(r), strings.Join(r.Ports, ", "), r.Name)
+	}
+	return w.Flush()
+}
+
+func status(r engine.Record) string {
+	switch {
+	case r.Running():
+		return "Up " + units.HumanDuration(time.Since(r.Started))
+	case r.Exited:
+		return fmt.Sprintf("Exited (%d) %s ago", r.ExitCode, units.HumanDuration(time.Since(r.Finished)))
+	case r.PID == 0:
+		return "Created"
+	}
+	return "Dead"
+}
+
+func (a *app) rmCommand() *cobra.Command {
+	var force, ignore, all bool
+	cmd := &cobra.Command{
+		Use: "rm [OPTIONS] CONTAINER [CONTAINER...]", Short: "Remove containers",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			if !c.inside {
+				return enterAnchor(cmd.Context(), c, "")
+			}
+			if all {
+				if args, err = allIDs(c, args); err != nil {
+					return err
+				}
+			} else if len(args) == 0 {
+				return atLeastOne("a container, or --all")(cmd, args)
+			}
+			var failed error
+			for _, ref := range args {
+				id, err := engine.Remove(cmd.Context(), c.dirs, ref, force)
+				if errors.Is(err, engine.ErrNoContainer) && (ignore || force) {
+					continue
+				}
+				if err != nil {
+					failed = err
+					say(a.err, err)
+					continue
+				}
+				fmt.Fprintln(a.out, id)
+			}
+			if failed == nil {
+				return nil
+			}
+			if errors.Is(failed, engine.ErrNoContainer) {
+				return exitCode(1) // as Podman's
+			}
+			if errors.Is(failed, engine.ErrRunning) {
+				return exitCode(2)
+			}
+			return exitCode(exitError)
+		},
+	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill the container if it runs")
+	cmd.Flags().BoolVarP(&ignore, "ignore", "i", false, "a container that does not exist is no error")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "all containers")
+	return cmd
+}
+
+func allIDs(c caller, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return nil, errors.New("--all and names exclude each other")
+	}
+	records, _, err := engine.List(c.dirs)
+	ids := make([]string, 0, len(records))
+	for _, r := range records {
+		ids = append(ids, r.ID)
+	}
+	return ids, err
+}
+
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetIndent("", "    ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// inspectCommand shows containers from their records and leaves images to the
+// executable that knows them.
+func (a *app) inspectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "inspect [OPTIONS] CONTAINER|IMAGE [...]", Short: "Show a container or an image as JSON",
+		DisableFlagParsing: true,
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o, err := parseInspect(args)
+		if err != nil {
+			return err
+		}
+		if o.help {
+			return cmd.Help()
+		}
+		c, _, _, err := whoAmI()
+		if err != nil {
+			return err
+		}
+		if o.kind != "image" {
+			records, err := lookupAll(c, o.names)
+			if err == nil {
+				return a.printInspect(records, o.format)
+			}
+			if o.kind == "container" || !errors.Is(err, engine.ErrNoContainer) {
+				return err
+			}
+		}
+		return a.execImageTool(cmd.Context(), append([]string{"inspect"}, args...))
+	}
+	cmd.Flags().StringP("format", "f", "", "json, or a Go template")
+	cmd.Flags().StringP("type", "t", "all", "container, image or all")
+	return cmd
+}
+
+func lookupAll(c caller, names []string) ([]engine.Record, error) {
+	out := make([]engine.Record, 0, len(names))
+	for _, n := range names {
+		r, err := engine.Lookup(c.dirs, n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// inspectOptions are read by hand, because what is meant for an image goes on
+// to the other executable unread.
+type inspectOptions struct {
+	names        []string
+	format, kind string
+	help         bool
+}
+
+func parseInspect(args []string) (o inspectOptions, err error) {
+	o.kind = "all"
+	for i := 0; i < len(args); i++ {
+		name, value, has := strings.Cut(args[i], "=")
+		var to *string
+		switch name {
+		case "-f", "--format":
+			to = &o.format
+		case "-t", "--type":
+			to = &o.kind
+		case "--help":
+			o.help = true
+			continue
+		default:
+			if strings.HasPrefix(name, "-") {
+				return o, fmt.Errorf("unknown flag: %s", name)
+			}
+			o.names = append(o.names, args[i])
+			continue
+		}
+		if !has {
+			if i++; i >= len(args) {
+				return o, fmt.Errorf("flag needs an argument: %s", name)
+			}
+			value = args[i]
+		}
+		*to = value
+	}
+	if len(o.names) == 0 && !o.help {
+		return o, errors.New("burrow inspect needs a container or an image")
+	}
+	return o, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// caller is what burrow takes from its environment, read once.
+type caller struct {
+	uid, gid int // outside the anchor
+	name     string
+	home     string
+	cwd      string
+	dirs     paths.Dirs
+	inside   bool // in the anchor
+}
+
+// findCaller works the same inside the anchor, where our own UID shows as 0.
+func findCaller(inside bool, uid, gid int) caller {
+	c := caller{uid: uid, gid: gid, inside: inside, home: os.Getenv("HOME"), name: os.Getenv("USER")}
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		c.name = u.Username
+		if !filepath.IsAbs(c.home) {
+			c.home = u.HomeDir
+		}
+	}
+	c.cwd, _ = os.Getwd()
+	env := paths.Env{
+		Home: c.home, DataHome: os.Getenv("XDG_DATA_HOME"), StateHome: os.Getenv("XDG_STATE_HOME"),
+		CacheHome: os.Getenv("XDG_CACHE_HOME"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"),
+	}
+	if !ownDir(env.RuntimeDir) {
+		env.RuntimeDir = "" // never somebody else's, as after su (userns/nsjoin has the same rule)
+	}
+	c.dirs = paths.For(env, uid)
+	return c
+}
+
+// ownDir says whether path is a directory of ours. In the anchor our files
+// show as owned by 0, which is what Geteuid says there too.
+func ownDir(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// imageVerbs are the commands of the other executable: what reads registries
+// and archives is started only when needed, which keeps this one fast, and is a
+// process of its own, which keeps untrusted bytes out of this one.
+var imageVerbs = []struct{ name, short string }{
+	{"pull", "Fetch an image"},
+	{"load", "Load images from an archive"},
+	{"import", "Make an image of a root file system's tar"},
+	{"images", "List images"},
+	{"image", "Manage images"},
+	{"rmi", "Remove images"},
+	{"tag", "Give an image another name"},
+	{"untag", "Take a name from an image"},
+	{"save", "Write images to an archive"},
+	{"login", "Log in to a registry"},
+	{"logout", "Log out of a registry"},
+}
+
+func (a *app) imageCommands() []*cobra.Command {
+	out := make([]*cobra.Command, 0, len(imageVerbs))
+	for _, v := range imageVerbs {
+		out = append(out, &cobra.Command{
+			Use: v.name, Short: v.short, DisableFlagParsing: true,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return a.execImageTool(cmd.Context(), append([]string{v.name}, args...))
+			},
+		})
+	}
+	return out
+}
+
+// execImageTool becomes the image executable, inside the anchor.
+func (a *app) execImageTool(ctx context.Context, args []string) error {
+	c, _, _, err := whoAmI()
+	if err != nil {
+		return err
+	}
+	if !c.inside {
+		return enterAnchor(ctx, c, "")
+	}
+	path, err := imageToolPath()
+	if err != nil {
+		return err
+	}
+	env := withoutStage(os.Environ())
+	return os.NewSyscallError("exec "+path, syscall.Exec(path, append([]string{"burrow"}, args...), env))
+}
+
+// imageTool prepares the image executable as a child.
+func imageTool(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	path, err := imageToolPath()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Args[0] = "burrow"
+	cmd.Env = withoutStage(os.Environ())
+	return cmd, nil
+}
+
+const imageToolName = "burrow-image"
+
+// imageToolPath finds it beside this executable, or where `make install` puts it.
+func imageToolPath() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(self)
+	for _, p := range []string{
+		filepath.Join(dir, imageToolName),
+		filepath.Join(dir, "..", "libexec", "burrow", imageToolName),
+	} {
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			return p, nil
+		}
+	}
+	return "", hint.New(fmt.Errorf("%s is not installed beside %s", imageToolName, self), "make build, or make install")
+}

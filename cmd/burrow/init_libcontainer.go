@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+
+	"github.com/opencontainers/runc/libcontainer"
+	_ "github.com/opencontainers/runc/libcontainer/nsenter" // stages 0 to 2, in C
+)
+
+// isInit recognises libcontainer's own convention: it starts us with "init" and
+// its pipe in the environment. The pipe makes the difference to a user who
+// types `burrow init`.
+func isInit(args []string) bool {
+	return len(args) > 1 && args[1] == "init" && os.Getenv("_LIBCONTAINER_INITPIPE") != ""
+}
+
+// libcontainerInit builds the container from inside and becomes the gate.
+func libcontainerInit() int {
+	libcontainer.Init()
+	return 255 // Init does not return
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/template"
+	"time"
+
+	"github.com/burrow-run/burrow/engine"
+)
+
+// inspected is a container as `inspect` shows it: Docker's and Podman's names
+// where they have one for it, ours for the rest.
+type inspected struct {
+	ID      string `json:"Id"` //nolint:tagliatelle // Docker's name
+	Name    string
+	Created time.Time
+	Path    string
+	Args    []string
+	State   inspectedState
+	Image   string
+	// ImageName is the name the image had when the container was made.
+	ImageName  string
+	HostConfig inspectedHost
+	// IDMappings are what the container's IDs are on the host side of its
+	// namespace: IDs of the anchor.
+	IDMappings     inspectedIDs
+	SecurityReport any
+}
+
+type inspectedState struct {
+	Status     string
+	Running    bool
+	Pid        int
+	ExitCode   int
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+type inspectedHost struct {
+	NetworkMode    string
+	UsernsMode     string
+	Binds          []string
+	PortBindings   []string
+	AutoRemove     bool
+	Privileged     bool
+	ReadonlyRootfs bool
+	CapAdd         []string
+	CapDrop        []string
+	SecurityOpt    []string
+}
+
+type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
+
+func (a *app) printInspect(records []engine.Record, format string) error {
+	list := make([]inspected, 0, len(records))
+	for _, r := range records {
+		list = append(list, view(r))
+	}
+	if format == "" || format == "json" {
+		return a.printJSON(list)
+	}
+	t, err := template.New("format").Funcs(template.FuncMap{"json": toJSON}).Parse(format)
+	if err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
+	for _, v := range list {
+		if err := t.Execute(a.out, v); err != nil {
+			return fmt.Errorf("--format: %w", err)
+		}
+		if _, err := io.WriteString(a.out, "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func toJSON(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+func view(r engine.Record) inspected {
+	v := inspected{
+		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image,
+		State: inspectedState{
+			Status: "exited", Running: r.Running(), Pid: r.PID, ExitCode: r.ExitCode,
+			StartedAt: r.Started, FinishedAt: r.Finished,
+		},
+		HostConfig: inspectedHost{
+			NetworkMode: r.Network, UsernsMode: r.Userns, PortBindings: r.Ports, AutoRemove: r.Remove,
+			Privileged: r.Spec.Security.Privileged, ReadonlyRootfs: r.Spec.Root.ReadOnly,
+			CapAdd: r.Spec.Security.CapAdd, CapDrop: r.Spec.Security.CapDrop, SecurityOpt: r.Spec.Security.Options,
+		},
+		SecurityReport: r.Security,
+	}
+	if len(r.Command) > 0 {
+		v.Path, v.Args = r.Command[0], r.Command[1:]
+	}
+	if v.State.Running {
+		v.State.Status = "running"
+	} else if r.PID == 0 {
+		v.State.Status = "created"
+	}
+	for _, e := range r.UIDMap {
+		v.IDMappings.UidMap = append(v.IDMappings.UidMap, fmt.Sprintf("%d:%d:%d", e.Container, e.Host, e.Count))
+	}
+	for _, e := range r.GIDMap {
+		v.IDMappings.GidMap = append(v.IDMappings.GidMap, fmt.Sprintf("%d:%d:%d", e.Container, e.Host, e.Count))
+	}
+	for _, m := range r.Spec.Mounts {
+		if m.Source != "" {
+			v.HostConfig.Binds = append(v.HostConfig.Binds, m.Source+":"+m.Dest)
+		}
+	}
+	return v
+}

@@ -1,0 +1,35 @@
+// Command burrow runs containers without root.
+//
+// It is several processes in one executable; main is the table of them. Two
+// never get here: the anchor and the gate end in C (package userns/nsjoin).
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+
+	"github.com/burrow-run/burrow/internal/stage"
+	_ "github.com/burrow-run/burrow/userns/nsjoin" // enters the anchor before Go starts
+)
+
+func init() {
+	// A foreground container dies with the thread that started it
+	// (PR_SET_PDEATHSIG), so that must be the one that lives as long as we do.
+	runtime.LockOSThread()
+}
+
+func main() { os.Exit(run(context.Background(), os.Args)) }
+
+func run(ctx context.Context, args []string) int {
+	if isInit(args) { // started by libcontainer
+		return libcontainerInit()
+	}
+	switch stage.Current() {
+	case stage.PortChild: // started by the network session, in the container's network namespace
+		return portChild(args)
+	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
+		return command(ctx, args[1:])
+	}
+	return unknownStage()
+}

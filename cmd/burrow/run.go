@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
+	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [OPTIONS] IMAGE [COMMAND [ARG...]]",
+		Short: "Run a command in a new container, in the foreground",
+		Args:  cobra.ArbitraryArgs,
+	}
+	f := flags.Add(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, uids, gids, err := whoAmI()
+		if err != nil {
+			return err
+		}
+		s, warnings, err := f.Spec(args, os.LookupEnv, os.Environ(), c.cwd)
+		if err != nil {
+			return hint.New(err, orElse(hint.Of(err), "burrow run --help"))
+		}
+		if !c.inside {
+			return enterAnchor(cmd.Context(), c, "mounts")
+		}
+		for _, w := range warnings {
+			warn(a.err, w)
+		}
+		exit, err := engine.Run(cmd.Context(), s, engine.Options{
+			Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
+			Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
+			Signals: forwarded(s.Stdio), Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"),
+			Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
+		})
+		if err != nil {
+			return err
+		}
+		if code := exit.Code(); code != 0 {
+			return exitCode(code)
+		}
+		return nil
+	}
+	return cmd
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// forwarded are the signals that the payload gets too. SIGCHLD is the Go
+// runtime's, SIGURG its scheduler's, SIGPIPE is about our own output.
+func forwarded(io spec.Stdio) <-chan os.Signal {
+	ch := make(chan os.Signal, 64)
+	if io.SigProxy {
+		signal.Notify(ch)
+		signal.Reset(syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT)
+		return ch
+	}
+	signal.Notify(ch, syscall.SIGWINCH)
+	return ch
+}
+
+func (a *app) logger() *slog.Logger {
+	if !a.debug {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// pullFunc fetches an image with the executable that can.
+func (a *app) pullFunc() func(context.Context, string, spec.Pull) error {
+	return func(ctx context.Context, image string, p spec.Pull) error {
+		args := []string{"pull", "--quiet", "--policy", string(p.Policy)}
+		if p.AuthFile != "" {
+			args = append(args, "--authfile", p.AuthFile)
+		}
+		if p.TLSVerify != nil && !*p.TLSVerify {
+			args = append(args, "--tls-verify=false")
+		}
+		for _, o := range [][2]string{{"--os", p.Platform.OS}, {"--arch", p.Platform.Arch}, {"--variant", p.Platform.Variant}} {
+			if o[1] != "" {
+				args = append(args, o[0], o[1])
+			}
+		}
+		cmd, err := imageTool(ctx, append(args, image)...)
+		if err != nil {
+			return err
+		}
+		cmd.Stderr = a.err
+		if err := cmd.Run(); err != nil {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
+			return exitCode(exitError) // it has said why
+		}
+		return nil
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/userns"
+)
+
+// version is set by the linker (make build).
+var version = "dev"
+
+func (a *app) versionCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "version", Short: "Show the version", Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			switch format {
+			case "":
+				return printTo(a.out, fmt.Sprintf("burrow %s\n%s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+			case "json":
+				return a.printJSON(versionInfo())
+			}
+			return fmt.Errorf("--format %q: version knows json", format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", "json")
+	return cmd
+}
+
+func versionInfo() map[string]any {
+	libraries := map[string]string{}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			switch d.Path {
+			case "github.com/opencontainers/runc", "github.com/rootless-containers/rootlesskit/v3",
+				"github.com/seccomp/libseccomp-golang", "github.com/opencontainers/selinux":
+				libraries[d.Path] = d.Version
+			}
+		}
+	}
+	return map[string]any{
+		"Version": version, "GoVersion": runtime.Version(), "OsArch": runtime.GOOS + "/" + runtime.GOARCH,
+		"Libraries": libraries,
+	}
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Say what on this host is in the way, what it costs, and what fixes it",
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			found := doctor.Check(cmd.Context(), doctorEnv(c))
+			switch format {
+			case "", "text":
+				err = doctor.Print(a.out, found)
+			case "json":
+				err = doctor.PrintJSON(a.out, found)
+			default:
+				return fmt.Errorf("--format %q: doctor knows text and json", format)
+			}
+			if err == nil && !doctor.CanRun(found) {
+				return exitCode(1)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", "text or json")
+	return cmd
+}
+
+func (a *app) infoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "info", Short: "Show the set-up as JSON", Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			uids, gids, err := userns.Maps(cmd.Context(), userns.User{Name: c.name, UID: uint32(c.uid), GID: uint32(c.gid)})
+			if err != nil {
+				warn(a.err, err.Error())
+			}
+			anchor, anchorErr := userns.Find(c.dirs.Run)
+			kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+			return a.printJSON(map[string]any{
+				"version": versionInfo(),
+				"host": map[string]any{
+					"kernel": oneLine(string(kernel)), "cpus": runtime.NumCPU(), "user": c.name, "uid": c.uid,
+					"canRun": doctor.CanRun(doctor.Check(cmd.Context(), doctorEnv(c))),
+				},
+				"anchor": map[string]any{"running": anchorErr == nil, "pid": anchor.PID},
+				"ids":    map[string]any{"uids": uids.Size(), "gids": gids.Size()},
+				"store":  c.dirs,
+			})
+		},
+	}
+}
+
+func (a *app) unshareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "unshare [COMMAND [ARG...]]", Short: "Run a command in the anchor, where you are root over your sub-IDs",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			if !c.inside {
+				return enterAnchor(cmd.Context(), c, "mounts")
+			}
+			if len(args) == 0 {
+				args = []string{orElse(os.Getenv("SHELL"), "/bin/sh")}
+			}
+			path, err := exec.LookPath(args[0])
+			if err != nil {
+				say(a.err, fmt.Errorf("%s: %w", args[0], err))
+				if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+					return exitCode(exitNotFound)
+				}
+				return exitCode(exitNotRunning)
+			}
+			err = syscall.Exec(path, args, withoutStage(os.Environ()))
+			say(a.err, fmt.Errorf("exec %s: %w", path, err))
+			return exitCode(exitNotRunning)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+func (a *app) systemCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "system", Short: "Manage burrow itself",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "migrate", Short: "End the anchor, so that the next command makes one with today's sub-IDs",
+		Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			err = userns.Stop(c.dirs.Run)
+			if errors.Is(err, userns.ErrNoAnchor) {
+				return nil
+			}
+			return hint.New(err, "burrow doctor")
+		},
+	})
+	return cmd
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// Everything that burrow says is said here: results on stdout; one line
+// "burrow: error: …" and, where there is advice, one line "hint: …" on stderr.
+
+// Exit codes of burrow itself, as Docker's and Podman's; others are the payload's.
+const (
+	exitOK         = 0
+	exitError      = 125 // burrow failed
+	exitNotRunning = 126 // the command was found and could not be run
+	exitNotFound   = 127 // the command was not found
+)
+
+// say prints an error and returns its exit code.
+func say(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	fmt.Fprintf(w, "burrow: error: %s\n", oneLine(err.Error()))
+	if h := advice(err); h != "" {
+		fmt.Fprintf(w, "hint: %s\n", oneLine(h))
+	}
+	return codeOf(err)
+}
+
+func warn(w io.Writer, text string) { fmt.Fprintf(w, "burrow: warning: %s\n", oneLine(text)) }
+
+// exitCode is an error that has been said already, or that needs no words.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// codeOf tells errors apart by errno, never by their text.
+func codeOf(err error) int {
+	var exec *launch.ExecError
+	if errors.As(err, &exec) && exec.Step == launch.GateExec {
+		if errors.Is(exec.Err, syscall.ENOENT) {
+			return exitNotFound
+		}
+		return exitNotRunning
+	}
+	if errors.Is(err, engine.ErrArgs) {
+		return exitNotRunning
+	}
+	return exitError
+}
+
+// advice is the error's own hint, or what usually helps with its kind.
+func advice(err error) string {
+	if h := hint.Of(err); h != "" {
+		return h
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full: burrow rm and burrow rmi free space without needing any"
+	case errors.Is(err, syscall.EDQUOT):
+		return "your disk quota is used up: burrow rm and burrow rmi free space"
+	case errors.Is(err, syscall.EROFS):
+		return "set XDG_DATA_HOME and XDG_STATE_HOME to a writable directory"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "too many files are open: ulimit -n 1024"
+	}
+	return adviceExec(err)
+}
+
+func adviceExec(err error) string {
+	var exec *launch.ExecError
+	if !errors.As(err, &exec) || exec.Step != launch.GateExec {
+		return ""
+	}
+	switch {
+	case errors.Is(err, syscall.ENOENT) && strings.Contains(exec.Path, "/"):
+		return "the file, or the interpreter or loader that it names, is not in the image"
+	case errors.Is(err, syscall.ENOEXEC):
+		return "the file is for another architecture, or a script without #! line"
+	case errors.Is(err, fs.ErrPermission):
+		return "the file is not executable for the container's user"
+	}
+	return ""
+}
+
+// oneLine keeps a message on one line and a terminal unharmed by its bytes.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
+			return '?'
+		}
+		return r
+	}, strings.TrimSpace(s))
+}
+
+func unknownStage() int {
+	return say(os.Stderr, errors.New("bug: started as an unknown stage"))
+}

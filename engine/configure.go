@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/slirp"
+)
+
+// findUser looks the payload's user up in the mounted root.
+func (r *run) findUser(context.Context) (err error) {
+	name := r.spec.Process.User
+	if name == "" {
+		name = r.image.cfg.User
+	}
+	if name == "" && r.mode.Kind == idmap.KeepID {
+		name = r.keptUser()
+	}
+	if r.who, err = lookupIdentity(r.scaffold.root(), name, r.spec.Process.Groups); err != nil {
+		return err
+	}
+	return r.checkMapped()
+}
+
+// keptUser is who keep-id runs as: the ID that stands for the caller.
+func (r *run) keptUser() string {
+	uid, uok := r.uids.Container(0)
+	gid, gok := r.gids.Container(0)
+	if !uok || !gok {
+		return ""
+	}
+	return strconv.FormatUint(uint64(uid), 10) + ":" + strconv.FormatUint(uint64(gid), 10)
+}
+
+// checkMapped refuses IDs that the container does not have: the kernel would
+// say no more than "invalid argument".
+func (r *run) checkMapped() error {
+	if _, ok := r.uids.Host(r.who.uid); !ok {
+		return unmapped("UID", r.who.uid)
+	}
+	if _, ok := r.gids.Host(r.who.gid); !ok {
+		return unmapped("GID", r.who.gid)
+	}
+	kept := r.who.groups[:0]
+	for _, g := range r.who.groups {
+		if _, ok := r.gids.Host(g); ok {
+			kept = append(kept, g)
+			continue
+		}
+		r.warn("group %d is not mapped into the container and is left out", g)
+	}
+	r.who.groups = kept
+	return nil
+}
+
+func unmapped(kind string, id uint32) error {
+	return hint.New(fmt.Errorf("%s %d is not mapped into the container", kind, id),
+		fmt.Sprintf("--user %d asks for that ID; with --userns=single there is only 0", id))
+}
+
+// configure fills in what libcontainer will be given.
+func (r *run) configure(context.Context) error {
+	argv, err := r.command()
+	if err != nil {
+		return err
+	}
+	mounts, err := r.mounts()
+	if err != nil {
+		return err
+	}
+	namespaces, err := r.namespaces()
+	if err != nil {
+		return err
+	}
+	env := r.environment()
+	if r.spec.Process.Init {
+		init, err := r.initMount()
+		if err != nil {
+			return err
+		}
+		mounts = append(mounts, init)
+		argv = append([]string{init.Dest, "--"}, argv...)
+	}
+	if err := checkArgs(argv, env); err != nil {
+		return err
+	}
+	r.config = launch.Config{
+		ID:            r.id,
+		StateDir:      r.scaffold.path("state"),
+		Rootfs:        r.scaffold.root(),
+		ReadOnly:      r.spec.Root.ReadOnly,
+		Hostname:      r.hostname,
+		Namespaces:    namespaces,
+		UIDs:          r.uids,
+		GIDs:          r.gids,
+		Mounts:        mounts,
+		Devices:       defaultDevices(),
+		SharedRoot:    wantsPropagation(r.spec.Mounts),
+		Args:          argv,
+		Env:           env,
+		Cwd:           r.workdir(),
+		UID:           r.who.uid,
+		GID:           r.who.gid,
+		Groups:        r.who.groups,
+		Umask:         r.spec.Process.Umask,
+		OOMScore:      r.spec.Process.OOMScoreAdj,
+		Policy:        r.policy,
+		Sysctls:       ownSysctls(r.policy.Sysctls),
+		TTY:           r.spec.Stdio.TTY,
+		DieWithParent: true,
+	}
+	return r.stdio()
+}
+
+// ownSysctls are those that the container's init writes itself; the network's
+// are written by whoever owns the network namespace.
+func ownSysctls(all map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range all {
+		if !strings.HasPrefix(k, "net.") {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func (r *run) workdir() string {
+	dir := r.spec.Process.Workdir
+	if dir == "" {
+		dir = r.image.cfg.WorkingDir
+	}
+	return path.Clean("/" + dir)
+}
+
+// environment is what the payload sees: the image's variables, a few of ours,
+// then the command line's. Nothing of the caller's gets in unasked.
+func (r *run) environment() []string {
+	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	if r.spec.Stdio.TTY {
+		term := r.opts.Term
+		if term == "" {
+			term = "xterm"
+		}
+		base = append(base, "TERM="+term)
+	}
+	base = append(base, "container=burrow", "HOSTNAME="+r.hostname)
+	base = spec.Env{Set: r.image.cfg.Env}.Apply(base)
+	env := r.spec.Process.Env.Apply(base)
+	if tz := r.spec.Process.Timezone; tz != "" && tz != "local" {
+		env = spec.Env{Set: []string{"TZ=" + tz}}.Apply(env)
+	}
+	for _, kv := range env {
+		if strings.HasPrefix(kv, "HOME=") {
+			return env
+		}
+	}
+	return append(env, "HOME="+r.who.home)
+}
+
+// Bounds of execve(2): one string, and all of them together (a quarter of the
+// default stack limit of 8 MiB; libcontainer's own arguments need some).
+const (
+	maxArgString = 128 << 10
+	maxArgTotal  = 2<<20 - 16<<10
+)
+
+// ErrArgs means that the kernel would not take the command line.
+var ErrArgs = fmt.Errorf("argument list too long")
+
+func checkArgs(lists ...[]string) error {
+	total := 0
+	for _, list := range lists {
+		for _, s := range list {
+			if len(s) >= maxArgString {
+				return fmt.Errorf("%w: one string has %d bytes, the kernel takes %d", ErrArgs, len(s), maxArgString-1)
+			}
+			if strings.IndexByte(s, 0) >= 0 {
+				return fmt.Errorf("argument %.20q contains a NUL byte", s)
+			}
+			total += len(s) + 1 + 8
+		}
+	}
+	if total > maxArgTotal {
+		return fmt.Errorf("%w: %d bytes of arguments and environment, the kernel takes %d", ErrArgs, total, maxArgTotal)
+	}
+	return nil
+}
+
+// namespaces says for each namespace whether it is new, the host's or another's.
+func (r *run) namespaces() (launch.Namespaces, error) {
+	var out launch.Namespaces
+	var err error
+	if out.PID, err = r.joinOne(r.spec.Namespaces.PID, "pid"); err != nil {
+		return out, err
+	}
+	if out.IPC, err = r.joinOne(r.spec.Namespaces.IPC, "ipc"); err != nil {
+		return out, err
+	}
+	if out.UTS, err = r.joinOne(r.spec.Namespaces.UTS, "uts"); err != nil {
+		return out, err
+	}
+	if out.Cgroup, err = r.joinOne(r.spec.Namespaces.Cgroup, "cgroup"); err != nil {
+		return out, err
+	}
+	out.User = launch.Namespace{Host: r.mode.Kind == idmap.Host}
+	if r.mode.Kind == idmap.Container || r.mode.Kind == idmap.Path {
+		out.User.Path = r.mode.Target
+	}
+	out.Time = launch.Namespace{Host: true}
+	switch {
+	case r.network.mode.Kind == slirp.Host:
+		out.Net.Host = true
+	case r.network.ownedByContainer:
+	default:
+		out.Net.Path = r.network.path
+	}
+	return out, nil
+}
+
+func (r *run) joinOne(n spec.Namespace, file string) (launch.Namespace, error) {
+	switch n.Mode {
+	case spec.NamespaceHost:
+		return launch.Namespace{Host: true}, nil
+	case spec.NamespacePath:
+		return launch.Namespace{Path: n.Ref}, nil
+	case spec.NamespaceContainer:
+		path, err := containerNamespace(r.opts.Dirs, n.Ref, file)
+		return launch.Namespace{Path: path}, err
+	case spec.NamespacePrivate, spec.NamespaceShareable, spec.NamespaceNone:
+	}
+	return launch.Namespace{}, nil
+}

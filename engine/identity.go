@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// identity is who the payload runs as, in the container's IDs.
+type identity struct {
+	uid, gid uint32
+	groups   []uint32
+	home     string
+	name     string // from the image's passwd, may be empty
+}
+
+// maxAccountFile bounds what is read of an image's passwd and group: a hostile
+// image must not make us read gigabytes (CVE-2026-47262).
+const maxAccountFile = 1 << 20
+
+var errAccountFile = errors.New("account file")
+
+// lookupIdentity finds the user in the account files below root, which the
+// image controls: they are opened without leaving it, must be regular files
+// and are read up to a bound.
+func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
+	passwd, err := readAccountFile(root, "/etc/passwd")
+	if err != nil {
+		return identity{}, err
+	}
+	group, err := readAccountFile(root, "/etc/group")
+	if err != nil {
+		return identity{}, err
+	}
+	if userSpec == "" {
+		userSpec = "0"
+	}
+	u, err := user.GetExecUser(userSpec, &user.ExecUser{Home: "/"},
+		strings.NewReader(passwd), strings.NewReader(group))
+	if err != nil {
+		return identity{}, hint.New(fmt.Errorf("user %q: %w", userSpec, unwrapUser(err)),
+			"give a number, or a name that the image's /etc/passwd has")
+	}
+	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: u.Home, name: passwdName(passwd, u.Uid)}
+	for _, g := range u.Sgids {
+		out.addGroup(uint32(g))
+	}
+	if len(extra) > 0 {
+		gids, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
+		if err != nil {
+			return identity{}, fmt.Errorf("group %s: %w", strings.Join(extra, ", "), err)
+		}
+		for _, g := range gids {
+			out.addGroup(uint32(g))
+		}
+	}
+	// The primary group is always among the supplementary ones: without it a
+	// file that denies the group would be readable (CVE-2022-2989).
+	out.addGroup(out.gid)
+	return out, nil
+}
+
+func (i *identity) addGroup(g uint32) {
+	if !slices.Contains(i.groups, g) {
+		i.groups = append(i.groups, g)
+	}
+}
+
+// passwdName is the first login name of uid.
+func passwdName(passwd string, uid int) string {
+	want := strconv.Itoa(uid)
+	for line := range strings.SplitSeq(passwd, "\n") {
+		f := strings.SplitN(line, ":", 4)
+		if len(f) == 4 && f[2] == want {
+			return f[0]
+		}
+	}
+	return ""
+}
+
+func unwrapUser(err error) error {
+	if errors.Is(err, user.ErrNoPasswdEntries) {
+		return errors.New("not in the image's /etc/passwd")
+	}
+	if errors.Is(err, user.ErrNoGroupEntries) {
+		return errors.New("group is not in the image's /etc/group")
+	}
+	return err
+}
+
+// readAccountFile returns the file's content, "" where there is none.
+func readAccountFile(root, name string) (string, error) {
+	handle, err := pathrs.OpenInRoot(root, name)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+	}
+	defer handle.Close()
+	info, err := handle.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%w %s: not a regular file", errAccountFile, name)
+	}
+	if info.Size() > maxAccountFile {
+		return "", fmt.Errorf("%w %s: %d bytes, more than %d", errAccountFile, name, info.Size(), maxAccountFile)
+	}
+	f, err := pathrs.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxAccountFile+1))
+	if err != nil {
+		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+	}
+	return string(b), nil
+}

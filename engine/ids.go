@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// nobody owns files that belong to no mapped ID, and many images run as it.
+const nobody = 65534
+
+// parseUserns reads the user-namespace flags into r.mode.
+func (r *run) parseUserns() (err error) {
+	n := r.spec.Namespaces
+	if len(n.UIDMap)+len(n.GIDMap) > 0 {
+		if n.Userns != "" {
+			return fmt.Errorf("--userns=%s cannot be combined with --uidmap or --gidmap", n.Userns)
+		}
+		r.mode, err = idmap.ExplicitMode(n.UIDMap, n.GIDMap)
+		return err
+	}
+	if r.mode, err = idmap.ParseMode(n.Userns); err != nil {
+		return err
+	}
+	if n.Userns == "" && onlySelf(r.opts.UIDs) {
+		return hint.New(fmt.Errorf("container of its own IDs: %w", idmap.ErrNoSubIDs),
+			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && burrow system migrate; "+
+				"or --userns=single, where every process has your own UID and chown does not work")
+	}
+	return nil
+}
+
+// onlySelf says that the anchor maps nothing but the user.
+func onlySelf(m idmap.Map) bool { return m.Size() <= 1 }
+
+// takeSlice takes sub-IDs for this container and computes its maps.
+func (r *run) takeSlice(ctx context.Context) error {
+	if r.mode.NeedsSlice() {
+		if err := r.fromLedger(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.mode.OwnNamespace() {
+		r.uids = idmap.Map{{Container: 0, Host: 0, Count: uint32(r.opts.UIDs.Size())}}
+		r.gids = idmap.Map{{Container: 0, Host: 0, Count: uint32(r.opts.GIDs.Size())}}
+		return nil
+	}
+	var err error
+	r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, idmap.Caller{
+		AnchorUIDs: r.opts.UIDs, AnchorGIDs: r.opts.GIDs,
+	})
+	return err
+}
+
+func (r *run) fromLedger(ctx context.Context) error {
+	ledger, err := idmap.OpenLedger(r.opts.Dirs.Ledger(), idmap.Available(r.opts.UIDs, r.opts.GIDs), idmap.LedgerOptions{})
+	if err != nil {
+		return err
+	}
+	need := idmap.Need{
+		Image:     r.image.name,
+		Container: r.id,
+		UIDs:      []uint32{nobody},
+		GIDs:      []uint32{nobody},
+		Size:      r.mode.Size,
+	}
+	if p := r.image.plan; p != nil {
+		need.Image = p.ID
+		need.UIDs = append(need.UIDs, p.UIDs...)
+		need.GIDs = append(need.GIDs, p.GIDs...)
+	}
+	uid, gid := numericUser(r.spec.Process.User)
+	need.UIDs = appendID(need.UIDs, uid)
+	need.GIDs = appendID(need.GIDs, gid)
+	for _, g := range r.spec.Process.Groups {
+		need.GIDs = appendID(need.GIDs, g)
+	}
+	slices.Sort(need.UIDs)
+	slices.Sort(need.GIDs)
+	need.UIDs, need.GIDs = slices.Compact(need.UIDs), slices.Compact(need.GIDs)
+	if r.slice, err = ledger.Take(ctx, need); err != nil {
+		return err
+	}
+	r.later(func() { _ = r.slice.Release() })
+	return nil
+}
+
+func numericUser(s string) (uid, gid string) {
+	uid, gid, _ = strings.Cut(s, ":")
+	return uid, gid
+}
+
+// appendID adds s to ids if it is a number that an image's files did not name.
+func appendID(ids []uint32, s string) []uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == 0 {
+		return ids
+	}
+	return append(ids, uint32(n))
+}

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// findImage decides what the root filesystem is made of and fetches an image
+// as the pull policy says.
+func (r *run) findImage(ctx context.Context) error {
+	switch {
+	case r.spec.Host:
+		r.image = image{name: "host", cfg: plan.Config{
+			Cmd: []string{"/bin/sh"}, WorkingDir: r.opts.Cwd,
+			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		}}
+		return nil
+	case r.spec.Rootfs != nil:
+		r.image = image{name: r.spec.Rootfs.Dir, cfg: plan.Config{Cmd: []string{"sh"}}}
+		return nil
+	}
+	p, err := r.resolve(ctx)
+	if err != nil {
+		return err
+	}
+	r.image = image{plan: p, cfg: p.Config, name: r.spec.Image}
+	if len(p.Names) > 0 {
+		r.image.name = p.Names[0]
+	}
+	r.layers = p.Layers
+	return nil
+}
+
+func (r *run) resolve(ctx context.Context) (*plan.Plan, error) {
+	policy := r.spec.Pull.Policy
+	if policy == spec.PullAlways || policy == spec.PullNewer {
+		if err := r.pull(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p, err := plan.Resolve(r.opts.Dirs, r.spec.Image)
+	if !errors.Is(err, plan.ErrNotFound) {
+		return p, err
+	}
+	if policy == spec.PullNever {
+		return nil, hint.New(fmt.Errorf("%s: %w, and --pull=never", r.spec.Image, plan.ErrNotFound), "burrow pull "+r.spec.Image)
+	}
+	if err := r.pull(ctx); err != nil {
+		return nil, err
+	}
+	return plan.Resolve(r.opts.Dirs, r.spec.Image)
+}
+
+func (r *run) pull(ctx context.Context) error {
+	if r.opts.Pull == nil {
+		return fmt.Errorf("%s: %w", r.spec.Image, plan.ErrNotFound)
+	}
+	return r.opts.Pull(ctx, r.spec.Image, r.spec.Pull)
+}
+
+// command is what the payload's argv becomes: the image's entrypoint and
+// command unless the command line says otherwise (image-spec, config.md).
+func (r *run) command() ([]string, error) {
+	entrypoint, args := r.image.cfg.Entrypoint, r.spec.Args
+	if r.spec.Entrypoint != nil {
+		entrypoint = *r.spec.Entrypoint
+	} else if len(args) == 0 {
+		args = r.image.cfg.Cmd
+	}
+	argv := append(append([]string{}, entrypoint...), args...)
+	if len(argv) == 0 {
+		return nil, hint.New(errors.New("no command given, and the image has none"),
+			"burrow run "+r.spec.Image+" COMMAND")
+	}
+	return argv, nil
+}

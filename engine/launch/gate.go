@@ -1,0 +1,177 @@
+package launch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
+	"github.com/burrow-run/burrow/security"
+)
+
+// gateMagic and gateProgram are also in userns/nsjoin/gate.c.
+const (
+	gateMagic         = 0x65746762
+	gateDieWithParent = 1
+)
+
+type gateProgram struct {
+	Magic          uint32
+	LandlockSize   uint32
+	LandlockFS     uint64
+	LandlockNet    uint64
+	LandlockScoped uint64
+	RuleCount      uint32
+	LabelLen       uint32
+	SeccompLen     uint32
+	SeccompFlags   uint32
+	Flags          uint32
+	_              uint32 // the compiler's padding in C
+}
+
+type gateRule struct {
+	Access   uint64
+	FD       int32
+	Optional uint32
+}
+
+// landlockSize is the size of struct landlock_ruleset_attr that an ABI knows.
+func landlockSize(abi int) uint32 {
+	switch {
+	case abi < 4:
+		return 8
+	case abi < 6:
+		return 16
+	}
+	return 24
+}
+
+// GateStep is where the gate failed; the numbers are gate.c's.
+type GateStep int32
+
+// The gate's steps, in order.
+const (
+	GateProgram GateStep = iota + 1
+	GateLabel
+	GateLandlock
+	GateSeccomp
+	GateExec
+)
+
+func (s GateStep) String() string {
+	names := [...]string{"", "read gate program", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
+	if s < 1 || int(s) >= len(names) {
+		return "bug: unknown gate step"
+	}
+	return names[s]
+}
+
+// ExecError says that the payload was not started, and why.
+type ExecError struct {
+	Step GateStep
+	Path string // what should have run
+	Err  error  // the errno
+}
+
+func (e *ExecError) Error() string {
+	if e.Step != GateExec {
+		return fmt.Sprintf("%s: %v", e.Step, e.Err)
+	}
+	if errors.Is(e.Err, syscall.ENOENT) {
+		return fmt.Sprintf("exec %q: not found in the container", e.Path)
+	}
+	return fmt.Sprintf("exec %q: %v", e.Path, e.Err)
+}
+
+// Unwrap gives the errno.
+func (e *ExecError) Unwrap() error { return e.Err }
+
+// encodeGate lays the program out for gate.c: header, label with NUL, filter.
+func encodeGate(c Config, f *security.Program) ([]byte, error) {
+	p := gateProgram{Magic: gateMagic}
+	var filter []byte
+	if f != nil {
+		filter = f.Instructions
+		p.SeccompLen, p.SeccompFlags = uint32(len(filter)), f.Flags
+	}
+	if c.DieWithParent {
+		p.Flags |= gateDieWithParent
+	}
+	var rules []gateRule
+	if l := c.Policy.Landlock; l != nil {
+		p.LandlockFS, p.LandlockScoped, p.LandlockSize = l.HandledFS, l.Scoped, landlockSize(l.ABI)
+		var err error
+		if rules, err = gateRules(l.Rules); err != nil {
+			return nil, err
+		}
+		p.RuleCount = uint32(len(rules))
+	}
+	var label []byte
+	if s := c.Policy.SELinux.ProcessLabel; s != "" {
+		label = append([]byte(s), 0)
+	}
+	p.LabelLen = uint32(len(label))
+	var buf bytes.Buffer
+	for _, part := range []any{p, rules, label, filter} {
+		if err := binary.Write(&buf, binary.NativeEndian, part); err != nil {
+			return nil, fmt.Errorf("bug: encode gate program: %w", err)
+		}
+	}
+	return buf.Bytes(), nil
+}
+
+// gateRules translates the rules; the only path the gate opens is "/".
+func gateRules(in []security.BeneathRule) ([]gateRule, error) {
+	out := make([]gateRule, 0, len(in))
+	for _, r := range in {
+		g := gateRule{Access: r.Access, FD: int32(r.FD)}
+		if r.Optional {
+			g.Optional = 1
+		}
+		if r.Path != "" {
+			if r.Path != "/" {
+				return nil, fmt.Errorf("bug: Landlock rule for %s", r.Path)
+			}
+			g.FD = -1
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// programFile puts the program where the gate can map it and nobody can change it.
+func programFile(program []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("burrow-gate", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "gate program")
+	if _, err := f.Write(program); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := sys.Seal(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readGate waits until the payload runs (nil) or the gate reports.
+func readGate(status io.Reader, path string) error {
+	var msg [2]int32
+	err := binary.Read(status, binary.NativeEndian, &msg)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read gate status: %w", err)
+	}
+	return &ExecError{Step: GateStep(msg[0]), Path: path, Err: syscall.Errno(msg[1])}
+}

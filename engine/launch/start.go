@@ -1,0 +1,145 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/opencontainers/runc/libcontainer"
+
+	"github.com/burrow-run/burrow/security"
+)
+
+// Container is a started container whose payload may still be held back.
+type Container struct {
+	lc      *libcontainer.Container
+	process *libcontainer.Process
+	status  *os.File // the gate's report
+	path    string
+	// Console is the master end of the terminal, nil without one. Owned by the caller.
+	Console *os.File
+}
+
+// Create builds the container up to the point where only the payload's exec is
+// missing. filter is what the gate loads, nil for none. The caller must call Exec or Destroy. The calling goroutine must be
+// locked to the main thread if DieWithParent is set: the parent of PR_SET_PDEATHSIG
+// is a thread, and only the main thread lives as long as the process.
+func Create(ctx context.Context, c Config, filter *security.Program) (_ *Container, err error) {
+	config, err := lcConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	program, err := encodeGate(c, filter)
+	if err != nil {
+		return nil, err
+	}
+	programFD, err := programFile(program)
+	if err != nil {
+		return nil, err
+	}
+	defer programFD.Close()
+	status, statusChild, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer statusChild.Close()
+
+	out := &Container{status: status, path: c.Args[0]}
+	defer func() {
+		if err != nil {
+			status.Close()
+		}
+	}()
+	if out.lc, err = libcontainer.Create(c.StateDir, c.ID, config); err != nil {
+		return nil, fmt.Errorf("create container: %w", err)
+	}
+	out.process = newProcess(c, programFD, statusChild)
+	var console *consolePair
+	if c.TTY {
+		if console, err = newConsolePair(); err != nil {
+			return nil, err
+		}
+		defer console.close()
+		out.process.ConsoleSocket = console.child
+		out.process.Stdin, out.process.Stdout, out.process.Stderr = nil, nil, nil
+		out.process.ConsoleWidth, out.process.ConsoleHeight = c.Width, c.Height
+	}
+	if err := out.lc.Start(out.process); err != nil {
+		return nil, fmt.Errorf("start container: %w", err)
+	}
+	if console != nil {
+		if out.Console, err = console.receive(ctx); err != nil {
+			out.Destroy()
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func newProcess(c Config, program, status *os.File) *libcontainer.Process {
+	extra := append(append([]*os.File{}, c.PreserveFDs...), program, status)
+	first := 3 + len(c.PreserveFDs)
+	gate := "gate:" + strconv.Itoa(first) + ":" + strconv.Itoa(first+1)
+	p := &libcontainer.Process{
+		Args:       append([]string{"/proc/self/exe", gate}, c.Args...),
+		Env:        c.Env,
+		UID:        int(c.UID),
+		GID:        int(c.GID),
+		Cwd:        c.Cwd,
+		Stdin:      c.Stdin,
+		Stdout:     c.Stdout,
+		Stderr:     c.Stderr,
+		ExtraFiles: extra,
+		Init:       true,
+	}
+	for _, g := range c.Groups {
+		p.AdditionalGroups = append(p.AdditionalGroups, int(g))
+	}
+	return p
+}
+
+// PID is the container's first process as this pid namespace sees it.
+func (c *Container) PID() int {
+	pid, err := c.process.Pid()
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// Exec lets the payload run. It returns an *ExecError if that failed.
+func (c *Container) Exec() error {
+	defer c.status.Close()
+	if err := c.lc.Exec(); err != nil {
+		return fmt.Errorf("release container: %w", err)
+	}
+	return readGate(c.status, c.path)
+}
+
+// Signal sends sig to the container's first process.
+func (c *Container) Signal(sig syscall.Signal) error { return c.process.Signal(sig) }
+
+// Wait returns the wait status of the container's first process.
+func (c *Container) Wait() (syscall.WaitStatus, error) {
+	state, err := c.process.Wait()
+	var exit interface{ ExitCode() int }
+	if err != nil && !errors.As(err, &exit) {
+		return 0, fmt.Errorf("wait for container: %w", err)
+	}
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	if !ok {
+		return 0, errors.New("bug: wait status of unknown type")
+	}
+	return ws, nil
+}
+
+// Destroy kills what is left of the container. Its state directory dies with
+// the mount it is in.
+func (c *Container) Destroy() {
+	_ = c.process.Signal(syscall.SIGKILL)
+	_, _ = c.process.Wait()
+	_ = c.lc.Destroy()
+}

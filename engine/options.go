@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// Options are what Run needs from its caller besides the container's Spec.
+type Options struct {
+	Dirs paths.Dirs
+	// UIDs and GIDs are the anchor's maps: anchor ID to host ID.
+	UIDs, GIDs idmap.Map
+	Home       string // the caller's home directory, hidden by the host image
+	Cwd        string // the caller's working directory, absolute
+	User       string // the caller's login name, may be empty
+	Term       string // value for TERM with a terminal; empty: xterm
+
+	Stdin, Stdout, Stderr *os.File
+	// Signals delivers what the caller is sent; nil: nothing is forwarded.
+	Signals <-chan os.Signal
+	// Pull fetches an image that is not there; nil: it never is.
+	Pull func(ctx context.Context, image string, p spec.Pull) error
+	// Port starts this executable as the port driver's child.
+	Executable string
+	// DefaultNetwork is the --network of a command line without one.
+	DefaultNetwork string
+	Warn           func(text string) // nil discards
+	Log            *slog.Logger      // nil discards
+}
+
+// Exit is how a container ended.
+type Exit struct {
+	ID     string
+	Status syscall.WaitStatus
+	// Detached: the user left with the detach keys.
+	TimedOut  bool // --timeout ran out
+	OOMKilled bool
+}
+
+// Code is the exit code a shell would give: the payload's own, or 128 plus the
+// number of the signal that killed it.
+func (e Exit) Code() int {
+	if e.Status.Signaled() {
+		return 128 + int(e.Status.Signal())
+	}
+	return e.Status.ExitStatus()
+}
+
+// image is what a container's root filesystem is made of.
+type image struct {
+	plan *plan.Plan // nil for a directory and for the host image
+	cfg  plan.Config
+	name string // as inspect shows it
+}

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/security"
+	"github.com/burrow-run/burrow/slirp"
+)
+
+// compilePolicy turns the flags into what will be enforced, before anything is
+// made: a flag that is refused leaves nothing behind.
+func (r *run) compilePolicy(context.Context) error {
+	if err := r.parseUserns(); err != nil {
+		return err
+	}
+	mode, err := r.networkMode()
+	if err != nil {
+		return err
+	}
+	s, ns := r.spec.Security, r.spec.Namespaces
+	options := security.Options{
+		SecurityOpt: s.Options,
+		CapAdd:      s.CapAdd,
+		CapDrop:     s.CapDrop,
+		Privileged:  s.Privileged,
+		Ulimits:     s.Ulimits,
+		Sysctls:     s.Sysctls,
+		HostNetwork: mode.Kind == slirp.Host,
+		HostIPC:     ns.IPC.Mode == spec.NamespaceHost,
+		HostPID:     ns.PID.Mode == spec.NamespaceHost,
+		HostUTS:     ns.UTS.Mode == spec.NamespaceHost,
+		HostCgroup:  ns.Cgroup.Mode == spec.NamespaceHost,
+		HostUser:    r.mode.Kind == idmap.Host,
+		SharePID:    ns.PID.Mode == spec.NamespaceContainer,
+		ReadOnly:    r.spec.Root.ReadOnly,
+	}
+	for _, d := range r.spec.Devices {
+		options.Devices = append(options.Devices, d.Host)
+	}
+	host := security.Probe()
+	if r.policy, err = security.Compile(options, host); err != nil {
+		return err
+	}
+	if f := r.policy.Seccomp; f != nil && r.policy.NoNewPrivileges {
+		if r.program, err = f.Program(r.opts.Dirs.Seccomp()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
+	"github.com/burrow-run/burrow/security"
+)
+
+// RecordVersion is the format of record.json.
+const RecordVersion = 1
+
+// Record is what others may know of a container. Its single writer is the run
+// that owns the container; it is replaced by rename and read without a lock.
+// A process is identified by pid, start time and boot, never by pid alone.
+type Record struct {
+	Version  int             `json:"version"`
+	ID       string          `json:"id"`
+	Name     string          `json:"name"`
+	Image    string          `json:"image"`
+	ImageID  string          `json:"image_id,omitempty"`
+	Command  []string        `json:"command"`
+	Created  time.Time       `json:"created"`
+	Started  time.Time       `json:"started,omitzero"`
+	Finished time.Time       `json:"finished,omitzero"`
+	BootID   string          `json:"boot_id"`
+	Owner    sys.ProcID      `json:"owner"` // the run itself
+	PID      int             `json:"pid"`   // the container's first process, 0 before it exists
+	Start    uint64          `json:"start_time"`
+	Exited   bool            `json:"exited"`
+	ExitCode int             `json:"exit_code"`
+	Remove   bool            `json:"remove"` // --rm: what is left of it may go
+	Userns   string          `json:"userns"`
+	Slice    string          `json:"slice,omitempty"`
+	UIDMap   idmap.Map       `json:"uid_map"`
+	GIDMap   idmap.Map       `json:"gid_map"`
+	Network  string          `json:"network"`
+	Ports    []string        `json:"ports,omitempty"`
+	Hostname string          `json:"hostname"`
+	Spec     spec.Spec       `json:"spec"`
+	Security security.Report `json:"security_report"`
+}
+
+const recordFile = "record.json"
+
+func (r *run) writeRecord(context.Context) error {
+	owner, err := sys.ProcIDOf(os.Getpid())
+	if err != nil {
+		return err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	r.record = Record{
+		Version: RecordVersion, ID: r.id, Name: r.name, Image: r.image.name,
+		Command: r.config.Args, Created: time.Now().UTC(), BootID: boot, Owner: owner,
+		Remove: r.spec.Remove, Userns: r.mode.Kind.String(), UIDMap: r.uids, GIDMap: r.gids,
+		Network: r.network.mode.String(), Hostname: r.hostname, Spec: redacted(r.spec),
+		Security: r.policy.Report(),
+	}
+	for _, p := range r.network.ports {
+		r.record.Ports = append(r.record.Ports, p.String())
+	}
+	if r.image.plan != nil {
+		r.record.ImageID = r.image.plan.ID
+	}
+	if r.slice != nil {
+		r.record.Slice = r.slice.Ref.String()
+	}
+	return saveRecord(r.dir, r.record)
+}
+
+// redacted leaves values of the environment out of the record: they may be secrets.
+func redacted(s spec.Spec) spec.Spec {
+	names := func(vars []string) []string {
+		out := make([]string, 0, len(vars))
+		for _, kv := range vars {
+			k, _, _ := strings.Cut(kv, "=")
+			out = append(out, k)
+		}
+		return out
+	}
+	e := s.Process.Env
+	s.Process.Env = spec.Env{Set: names(e.Set), Unset: e.Unset, UnsetAll: e.UnsetAll, Host: names(e.Host), Merge: names(e.Merge)}
+	return s
+}
+
+// started notes the container's first process, before it runs anything of the image.
+func (r *run) started(pid int) error {
+	proc, err := sys.ProcIDOf(pid)
+	if err != nil {
+		return err
+	}
+	if r.slice != nil {
+		if err := r.slice.Record(context.Background(), proc); err != nil {
+			return err
+		}
+	}
+	r.record.PID, r.record.Start, r.record.Started = pid, proc.Start, time.Now().UTC()
+	if path := r.spec.PIDFile; path != "" {
+		if err := os.WriteFile(path, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+			return fmt.Errorf("write pid file: %w", err)
+		}
+		r.later(func() { _ = os.Remove(path) })
+	}
+	return saveRecord(r.dir, r.record)
+}
+
+// ended notes how the container ended. With --rm nothing of it stays.
+func (r *run) ended(e Exit) {
+	r.kept()
+	if r.spec.Remove {
+		return
+	}
+	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
+	if err := saveRecord(r.dir, r.record); err != nil {
+		r.warn("exit status is not recorded: %v", err)
+	}
+	for _, dir := range []string{"work"} {
+		_ = os.RemoveAll(filepath.Join(r.dir, dir))
+	}
+}
+
+func saveRecord(dir string, rec Record) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("bug: encode container record: %w", err)
+	}
+	tmp := filepath.Join(dir, ".record.new")
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("write container record: %w", err)
+	}
+	return os.Rename(tmp, filepath.Join(dir, recordFile))
+}
+
+// LoadRecord reads the record in a container's directory.
+func LoadRecord(dir string) (Record, error) {
+	var rec Record
+	b, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(b, &rec); err != nil {
+		return rec, fmt.Errorf("container record %s is damaged: %w", dir, err)
+	}
+	if rec.Version > RecordVersion {
+		return rec, fmt.Errorf("container record %s was written by a newer version of burrow", dir)
+	}
+	return rec, nil
+}
+
+// Running says whether the container's first process lives.
+func (r Record) Running() bool {
+	boot, err := bootID()
+	if err != nil || boot != r.BootID || r.PID == 0 {
+		return false
+	}
+	p, err := sys.ProcIDOf(r.PID)
+	return err == nil && p.Start == r.Start
+}
+
+// abandoned says that the run which owned the container is gone.
+func (r Record) abandoned() bool {
+	boot, err := bootID()
+	if err != nil {
+		return false
+	}
+	if boot != r.BootID {
+		return true
+	}
+	p, err := sys.ProcIDOf(r.Owner.PID)
+	return (err != nil || p.Start != r.Owner.Start) && !r.Running()
+}
+
+func bootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+}
+
+// List returns the containers' records, newest first, and the names of the
+// directories whose record cannot be read.
+func List(d paths.Dirs) (records []Record, damaged []string, err error) {
+	entries, err := os.ReadDir(d.Containers())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		rec, err := LoadRecord(filepath.Join(d.Containers(), e.Name()))
+		switch {
+		case err == nil:
+			records = append(records, rec)
+		case !errors.Is(err, os.ErrNotExist):
+			damaged = append(damaged, e.Name())
+		}
+	}
+	sortNewest(records)
+	return records, damaged, nil
+}
+
+// Lookup finds a container by name, ID or unambiguous beginning of the ID.
+func Lookup(d paths.Dirs, ref string) (Record, error) {
+	if !strings.ContainsAny(ref, "/\x00") && ref != "" && ref[0] != '.' {
+		if id, err := os.ReadFile(filepath.Join(namesDir(d), ref)); err == nil {
+			return lookupID(d, string(id), ref)
+		}
+		if rec, err := LoadRecord(filepath.Join(d.Containers(), ref)); err == nil {
+			return rec, nil
+		}
+	}
+	records, _, err := List(d)
+	if err != nil {
+		return Record{}, err
+	}
+	var found []Record
+	for _, rec := range records {
+		if len(ref) >= 2 && strings.HasPrefix(rec.ID, ref) {
+			found = append(found, rec)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Record{}, fmt.Errorf("%w: %s", ErrNoContainer, ref)
+	}
+	return Record{}, fmt.Errorf("%s: more than one container's ID begins so", ref)
+}
+
+func lookupID(d paths.Dirs, id, ref string) (Record, error) {
+	rec, err := LoadRecord(filepath.Join(d.Containers(), id))
+	if errors.Is(err, os.ErrNotExist) {
+		return rec, fmt.Errorf("%w: %s", ErrNoContainer, ref)
+	}
+	return rec, err
+}
+
+// ErrNoContainer means that no container has the name or ID.
+var ErrNoContainer = errors.New("no such container")
+
+// containerNamespace is the path of a running container's namespace.
+func containerNamespace(d paths.Dirs, ref, kind string) (string, error) {
+	rec, err := Lookup(d, ref)
+	if err != nil {
+		return "", err
+	}
+	if !rec.Running() {
+		return "", fmt.Errorf("join namespace of container %s: it is not running", ref)
+	}
+	return fmt.Sprintf("/proc/%d/ns/%s", rec.PID, kind), nil
+}

@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// mountRoot mounts the container's root filesystem in the scaffold.
+func (r *run) mountRoot(ctx context.Context) error {
+	switch {
+	case r.spec.Host:
+		return r.mountHostRoot()
+	case r.spec.Rootfs != nil:
+		return r.mountDirectory()
+	}
+	layers, err := r.shifted(ctx)
+	if err != nil {
+		return err
+	}
+	if len(layers) == 0 {
+		empty := r.scaffold.path("empty") // an image without layers is legal
+		if err := os.Mkdir(empty, 0o755); err != nil {
+			return err
+		}
+		layers = []string{empty}
+	}
+	return r.overlay(layers)
+}
+
+// shifted returns the layers that show the image's files with the right
+// owners: the image's own, with a shift layer on top where some files are not
+// 0:0, or re-owned copies of all.
+func (r *run) shifted(ctx context.Context) ([]string, error) {
+	p := r.image.plan
+	if to, _, _ := idmap.ShiftNeeded(r.uids, 0); to != 0 {
+		return reownImage(ctx, r.opts.Dirs.Shift(), p, r.uids, r.gids, r.opts.Log)
+	}
+	if !r.mode.OwnNamespace() {
+		return p.Layers, nil
+	}
+	key := p.ID[:min(len(p.ID), 16)] + "-" + idmap.ShiftKey(r.uids, r.gids, p.UIDs, p.GIDs)
+	dir, err := shiftLayer(ctx, r.opts.Dirs.Shift(), key, p, r.uids, r.gids)
+	if err != nil || dir == "" {
+		return p.Layers, err
+	}
+	return append([]string{dir}, p.Layers...), nil
+}
+
+// overlay mounts layers with a writable one on top, which lives in the
+// container's directory.
+func (r *run) overlay(layers []string) error {
+	upper, work := filepath.Join(r.dir, "upper"), filepath.Join(r.dir, "work")
+	uid, gid := rootOwner(r)
+	mode := os.FileMode(0o755)
+	if len(layers) > 0 {
+		if info, err := os.Stat(layers[len(layers)-1]); err == nil {
+			mode = info.Mode().Perm()
+		}
+	}
+	for _, dir := range []string{upper, work} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("make writable layer: %w", err)
+		}
+	}
+	if err := os.Chmod(upper, mode); err != nil {
+		return err
+	}
+	if err := os.Chown(upper, uid, gid); err != nil {
+		return err
+	}
+	return mountOverlay(r.scaffold, layers, upper, work, r.spec.Remove)
+}
+
+// mountDirectory uses the caller's directory as root, with a throw-away layer
+// over it if asked.
+func (r *run) mountDirectory() error {
+	dir := r.spec.Rootfs.Dir
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("root filesystem: %w", err)
+	}
+	if !info.IsDir() {
+		return hint.New(fmt.Errorf("root filesystem: %s: not a directory", dir),
+			"--rootfs takes an unpacked root filesystem; burrow import reads a tar")
+	}
+	if r.spec.Rootfs.Overlay {
+		return r.overlay([]string{dir})
+	}
+	return sys.Mount(dir, r.scaffold.root(), "", sys.MountBind|sys.MountRec, "")
+}
+
+var errHostRoot = errors.New("host image")
+
+// hostDirs are what the host image shows of the host, read-only. What is not
+// listed is not there: no home, no /run, no /tmp, no /mnt.
+var hostDirs = []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "var", "nix"}
+
+// mountHostRoot builds a root from the host's own directories: read-only binds
+// on a tmpfs, which stays writable but small, and a throw-away overlay on the
+// working tree.
+func (r *run) mountHostRoot() error {
+	root := r.scaffold.root()
+	uid, gid := rootOwner(r)
+	if err := sys.Mount("burrow-host", root, "tmpfs", sys.MountNoSUID|sys.MountNoDev, "mode=0755,size=64m"); err != nil {
+		return err
+	}
+	if err := os.Chown(root, uid, gid); err != nil {
+		return err
+	}
+	for _, name := range hostDirs {
+		if err := showHostDir(root, name); err != nil {
+			return fmt.Errorf("%w: /%s: %w", errHostRoot, name, err)
+		}
+	}
+	for _, dir := range []string{"proc", "sys", "dev", "run", "tmp", "home", "root", "mnt"} {
+		path := filepath.Join(root, dir)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chown(path, uid, gid); err != nil {
+			return err
+		}
+	}
+	if err := r.hostScratch(root); err != nil {
+		return err
+	}
+	return r.workTree(root)
+}
+
+// showHostDir shows one top-level directory of the host, or its link.
+func showHostDir(root, name string) error {
+	source, dest := "/"+name, filepath.Join(root, name)
+	info, err := os.Lstat(source)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeSymlink != 0 {
+		target, err := os.Readlink(source)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, dest)
+	}
+	if err := os.Mkdir(dest, 0o755); err != nil {
+		return err
+	}
+	if err := sys.Mount(source, dest, "", sys.MountBind|sys.MountRec, ""); err != nil {
+		return err
+	}
+	return sys.SetMountAttr(dest, sys.AttrReadOnly|sys.AttrNoSUID|sys.AttrNoDev)
+}
+
+// hostScratch gives the places that programs write to a file system of their own.
+func (r *run) hostScratch(root string) error {
+	for _, dir := range []string{"/tmp", "/var/tmp", "/run", r.opts.Home} {
+		if dir == "" || dir == "/" {
+			continue
+		}
+		dest := filepath.Join(root, dir)
+		if err := os.MkdirAll(dest, 0o755); err != nil {
+			if errors.Is(err, os.ErrExist) || isReadOnly(err) {
+				continue // the host has no such directory
+			}
+			return err
+		}
+		mode := "mode=0755"
+		if dir == "/tmp" || dir == "/var/tmp" {
+			mode = "mode=1777"
+		}
+		uid, gid := rootOwner(r)
+		data := fmt.Sprintf("%s,uid=%d,gid=%d", mode, uid, gid)
+		if err := sys.Mount("burrow-scratch", dest, "tmpfs", sys.MountNoSUID|sys.MountNoDev, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// workTree shows the working directory with a throw-away overlay: the payload
+// may change it, the caller's files stay as they are.
+func (r *run) workTree(root string) error {
+	cwd := r.opts.Cwd
+	if cwd == "" || cwd == "/" || shownByHost(cwd) {
+		return nil
+	}
+	dest := filepath.Join(root, cwd)
+	if err := os.MkdirAll(dest, 0o755); err != nil {
+		return fmt.Errorf("%w: working directory: %w", errHostRoot, err)
+	}
+	return r.throwAway(cwd, dest, "tree")
+}
+
+// shownByHost says whether the path lies in a directory that the host image
+// shows read-only anyway.
+func shownByHost(path string) bool {
+	for _, name := range hostDirs {
+		if path == "/"+name || hides("/"+name, []string{path}) {
+			return true
+		}
+	}
+	return false
+}
+
+// throwAway mounts an overlay of source on dest whose writes go to the
+// container's directory and vanish with it.
+func (r *run) throwAway(source, dest, name string) error {
+	upper, work := filepath.Join(r.dir, name), filepath.Join(r.dir, name+".work")
+	for _, dir := range []string{upper, work} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(upper, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return mountOverlayAt(r.scaffold, dest, name, []string{source}, upper, work, r.spec.Remove)
+}
+
+func isReadOnly(err error) bool { return errors.Is(err, sys.ErrReadOnly) }

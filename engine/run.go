@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/security"
+)
+
+// run is one container on its way from a Spec to an Exit.
+type run struct {
+	spec spec.Spec
+	opts Options
+
+	id, name, hostname string
+	image              image
+	dir                string // State/containers/ID
+	layers             []string
+
+	mode       idmap.Mode
+	slice      *idmap.Slice
+	uids, gids idmap.Map // container ID to anchor ID
+
+	scaffold   scaffold
+	network    *network
+	keepResolv bool // --dns=none
+	who        identity
+	policy     security.Policy
+	program    *security.Program
+	config     launch.Config
+	record     Record
+
+	kept func()   // called once the payload has run: without --rm the container stays
+	undo []func() // in reverse order, whatever happens
+}
+
+// step is one thing to do on the way; its name is part of no message, for the
+// errors name their operation themselves, but tells the log how far a run got.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// Run runs a container in the foreground and returns how it ended. An error
+// means that the payload never ran; it may be a *launch.ExecError.
+//
+// The calling goroutine must be locked to the main thread: the container dies
+// with it.
+func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
+	r := &run{spec: s, opts: o}
+	defer r.cleanUp()
+	// The order is what makes it fast and what makes it safe.
+	steps := []step{
+		{"find image", r.findImage},         // may fetch it
+		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
+		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
+		{"start network", r.startNetwork},   // early: the helper starts while we go on
+		{"take sub-IDs", r.takeSlice},       //
+		{"mount root", r.mountRoot},         // needs the maps
+		{"find user", r.findUser},           // reads the mounted root
+		{"configure", r.configure},          //
+		{"write record", r.writeRecord},     // before there is a process to lose
+	}
+	for _, st := range steps {
+		if err := ctx.Err(); err != nil {
+			return Exit{ID: r.id}, err
+		}
+		begin := time.Now()
+		if err := st.do(ctx); err != nil {
+			return Exit{ID: r.id}, err
+		}
+		r.debug("step done", st.name, begin)
+	}
+	return r.execute(ctx)
+}
+
+// execute builds the container, lets the payload run once the network is
+// there, and waits for its end.
+func (r *run) execute(ctx context.Context) (Exit, error) {
+	begin := time.Now()
+	if err := r.network.prepared(); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	c, err := launch.Create(ctx, r.config, r.program)
+	if err != nil {
+		return Exit{ID: r.id}, err
+	}
+	defer c.Destroy()
+	r.debug("step done", "create", begin)
+	if err := r.connect(ctx, c.PID()); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	if err := r.started(c.PID()); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	session, err := r.attach(c)
+	if err != nil {
+		return Exit{ID: r.id}, err
+	}
+	defer session.restore()
+	if err := c.Exec(); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	r.debug("step done", "exec", begin)
+	go r.reclaim()
+	exit, err := r.wait(ctx, c, session)
+	if err != nil {
+		return Exit{ID: r.id}, err
+	}
+	r.ended(exit)
+	return exit, nil
+}
+
+// cleanUp undoes what the run made, last first. What it cannot undo, a later
+// command reclaims: everything temporary has an owner.
+func (r *run) cleanUp() {
+	for i := len(r.undo) - 1; i >= 0; i-- {
+		r.undo[i]()
+	}
+}
+
+func (r *run) later(f func()) { r.undo = append(r.undo, f) }
+
+func (r *run) warn(format string, args ...any) {
+	if r.opts.Warn != nil {
+		r.opts.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *run) debug(msg, name string, since time.Time) {
+	if r.opts.Log != nil {
+		r.opts.Log.Debug(msg, "name", name, "took", time.Since(since))
+	}
+}
+
+// reserve gives the container its ID, its name and its directory. A name is
+// reserved by exclusive create, so of two runs one wins.
+func (r *run) reserve(context.Context) error {
+	r.id = newID()
+	r.dir = filepath.Join(r.opts.Dirs.Containers(), r.id)
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		return fmt.Errorf("make container directory: %w", err)
+	}
+	keep := false
+	r.later(func() {
+		if !keep || r.spec.Remove {
+			_ = os.RemoveAll(r.dir)
+		}
+	})
+	name, err := reserveName(r.opts.Dirs, r.spec.Name, r.id)
+	if err != nil {
+		return err
+	}
+	r.name = name
+	r.later(func() {
+		if !keep || r.spec.Remove {
+			releaseName(r.opts.Dirs, name)
+		}
+	})
+	r.kept = func() { keep = true }
+	r.hostname = r.spec.Process.Hostname
+	if r.hostname == "" {
+		r.hostname = r.id[:12]
+	}
+	return r.writeIDFile()
+}
+
+// writeIDFile creates the --cidfile, which must not exist, as in Docker.
+func (r *run) writeIDFile() error {
+	path := r.spec.CIDFile
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("container ID file %s exists: is the other container still there, or remove the file", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write container ID: %w", err)
+	}
+	if _, err := f.WriteString(r.id); err != nil {
+		f.Close()
+		return fmt.Errorf("write container ID: %w", err)
+	}
+	return f.Close()
+}

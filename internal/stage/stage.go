@@ -1,0 +1,58 @@
+// Package stage says which process of Burrow's tree this one is. There is one
+// executable and several processes; main is a switch over Current.
+//
+// Two kinds of process never get here: the anchor and the gate, which end in
+// C before Go starts (package userns/nsjoin). libcontainer's init is recognised
+// by libcontainer's own convention, argv[1] = "init".
+package stage
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+)
+
+// Stage is one kind of process.
+type Stage string
+
+// The processes of the tree.
+const (
+	Command   Stage = ""          // started by the user
+	Joined    Stage = "joined"    // the same command, executed again to enter the anchor
+	PortChild Stage = "portchild" // started by the network session, inside the container's network namespace
+)
+
+// envName is also known to userns/nsjoin/enter.c.
+const envName = "BURROW_STAGE"
+
+// Current returns the stage of this process. The variable that carries it is
+// removed from the environment, so that no payload and no helper sees it.
+var Current = sync.OnceValue(func() Stage {
+	v, ok := os.LookupEnv(envName)
+	if !ok {
+		return Command
+	}
+	_ = os.Unsetenv(envName)
+	name, _, _ := strings.Cut(v, ":")
+	return Stage(name)
+})
+
+// Env is the environment entry that makes a process start as s; detail is for
+// the constructor in userns/nsjoin, e.g. "mounts".
+func Env(s Stage, detail string) string {
+	v := string(s)
+	if detail != "" {
+		v += ":" + detail
+	}
+	return envName + "=" + v
+}
+
+// Child prepares this executable as stage s with the given arguments and
+// nothing else of the environment.
+func Child(s Stage, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...) //nolint:noctx // the caller owns the process through a pidfd, not a context
+	cmd.Env = []string{Env(s, "")}
+	cmd.Args[0] = "burrow"
+	return cmd
+}

@@ -1,0 +1,242 @@
+package sys
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The functions of this file work on a name below a directory that is held
+// open. Symbolic links are never followed, neither on the way nor at the end,
+// and nothing leads out (openat2(2), Linux 5.6). They are for trees that an
+// image wrote: a path in one must be what it says.
+
+const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// OpenDir opens a directory for use as the first argument of the others.
+func OpenDir(name string) (*os.File, error) {
+	return os.OpenFile(name, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+}
+
+// OpenBeneath opens name below dir. flags get O_CLOEXEC and O_NOFOLLOW.
+func OpenBeneath(dir *os.File, name string, flags int, mode uint32) (*os.File, error) {
+	how := unix.OpenHow{
+		Flags: uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW), Mode: uint64(mode), Resolve: beneath,
+	}
+	rel := relative(name)
+	for {
+		fd, err := unix.Openat2(int(dir.Fd()), rel, &how)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path.Join(dir.Name(), rel)), nil
+		}
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+			return nil, &os.PathError{Op: "openat2", Path: path.Join(dir.Name(), rel), Err: err}
+		}
+	}
+}
+
+func relative(name string) string {
+	if rel := strings.TrimPrefix(path.Clean("/"+name), "/"); rel != "" {
+		return rel
+	}
+	return "."
+}
+
+// inParent calls fn with the open parent directory of name and its last element.
+func inParent(dir *os.File, name, op string, fn func(parent int, base string) error) error {
+	rel := relative(name)
+	parent, err := OpenBeneath(dir, path.Dir(rel), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	if err := fn(int(parent.Fd()), path.Base(rel)); err != nil {
+		return &os.PathError{Op: op, Path: path.Join(dir.Name(), rel), Err: err}
+	}
+	return nil
+}
+
+// StatBeneath is lstat(2).
+func StatBeneath(dir *os.File, name string) (*unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := inParent(dir, name, "lstat", func(parent int, base string) error {
+		return unix.Fstatat(parent, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &st, nil
+}
+
+// MkdirBeneath makes a directory. The umask does not apply: ChmodBeneath follows.
+func MkdirBeneath(dir *os.File, name string, mode uint32) error {
+	return inParent(dir, name, "mkdir", func(parent int, base string) error {
+		return unix.Mkdirat(parent, base, mode)
+	})
+}
+
+// ChownBeneath is lchown(2).
+func ChownBeneath(dir *os.File, name string, uid, gid int) error {
+	return inParent(dir, name, "lchown", func(parent int, base string) error {
+		return unix.Fchownat(parent, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+	})
+}
+
+// ChmodBeneath is chmod(2) on something that is not a symbolic link.
+func ChmodBeneath(dir *os.File, name string, mode uint32) error {
+	return inParent(dir, name, "chmod", func(parent int, base string) error {
+		return unix.Fchmodat(parent, base, mode, 0)
+	})
+}
+
+// LinkBeneath makes name another name of old.
+func LinkBeneath(dir *os.File, old, name string) error {
+	return inParent(dir, old, "link", func(oldParent int, oldBase string) error {
+		return inParent(dir, name, "link", func(parent int, base string) error {
+			return unix.Linkat(oldParent, oldBase, parent, base, 0)
+		})
+	})
+}
+
+// SymlinkBeneath makes name a symbolic link to target, whatever that is.
+func SymlinkBeneath(dir *os.File, target, name string) error {
+	return inParent(dir, name, "symlink", func(parent int, base string) error {
+		return unix.Symlinkat(target, parent, base)
+	})
+}
+
+// MkfifoBeneath makes a named pipe.
+func MkfifoBeneath(dir *os.File, name string) error {
+	return inParent(dir, name, "mkfifo", func(parent int, base string) error {
+		return unix.Mknodat(parent, base, unix.S_IFIFO|0o600, 0)
+	})
+}
+
+// SetTimes gives name the access and modification time of st.
+func SetTimes(dir *os.File, name string, st *unix.Stat_t) error {
+	times := []unix.Timespec{st.Atim, st.Mtim}
+	return inParent(dir, name, "utimensat", func(parent int, base string) error {
+		return unix.UtimesNanoAt(parent, base, times, unix.AT_SYMLINK_NOFOLLOW)
+	})
+}
+
+// CopyBeneath copies the content of the regular file name from one tree to
+// another, sharing blocks where the file system can (ioctl_ficlone(2)).
+func CopyBeneath(src, dst *os.File, name string) error {
+	in, err := OpenBeneath(src, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := OpenBeneath(dst, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if unix.IoctlFileClone(int(out.Fd()), int(in.Fd())) == nil {
+		return out.Close()
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// CopyXattrs copies the extended attributes of name from one tree to another.
+// Overlay's own markers stay behind: they say something about the old place.
+func CopyXattrs(src, dst *os.File, name string) error {
+	in, err := OpenBeneath(src, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	size, err := unix.Flistxattr(int(in.Fd()), nil)
+	if err != nil || size == 0 {
+		return ignore(err, unix.ENOTSUP)
+	}
+	list := make([]byte, size)
+	if size, err = unix.Flistxattr(int(in.Fd()), list); err != nil {
+		return &os.PathError{Op: "flistxattr", Path: in.Name(), Err: err}
+	}
+	out, err := OpenBeneath(dst, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	for attr := range strings.SplitSeq(strings.TrimSuffix(string(list[:size]), "\x00"), "\x00") {
+		if strings.HasPrefix(attr, "user.overlay.") || strings.HasPrefix(attr, "trusted.") || attr == "security.selinux" {
+			continue
+		}
+		if err := copyXattr(in, out, attr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyXattr(in, out *os.File, attr string) error {
+	size, err := unix.Fgetxattr(int(in.Fd()), attr, nil)
+	if err != nil {
+		return &os.PathError{Op: "fgetxattr " + attr, Path: in.Name(), Err: err}
+	}
+	value := make([]byte, size)
+	if size, err = unix.Fgetxattr(int(in.Fd()), attr, value); err != nil {
+		return &os.PathError{Op: "fgetxattr " + attr, Path: in.Name(), Err: err}
+	}
+	if err := unix.Fsetxattr(int(out.Fd()), attr, value[:size], 0); err != nil {
+		return &os.PathError{Op: "fsetxattr " + attr, Path: out.Name(), Err: err}
+	}
+	return nil
+}
+
+func ignore(err error, is error) error {
+	if errors.Is(err, is) {
+		return nil
+	}
+	return err
+}
+
+// ReadlinkBeneath is readlink(2).
+func ReadlinkBeneath(dir *os.File, name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	var n int
+	err := inParent(dir, name, "readlink", func(parent int, base string) (err error) {
+		n, err = unix.Readlinkat(parent, base, buf)
+		return err
+	})
+	return string(buf[:n]), err
+}
+
+// WhiteoutBeneath makes overlay's mark for a deleted name, a character device
+// 0:0, which needs no privilege (Linux 5.8).
+func WhiteoutBeneath(dir *os.File, name string) error {
+	return inParent(dir, name, "mknod", func(parent int, base string) error {
+		return unix.Mknodat(parent, base, unix.S_IFCHR, 0)
+	})
+}
+
+// CopyOverlayMarkers copies the mark that a directory hides the lower layers'.
+func CopyOverlayMarkers(src, dst *os.File, name string) error {
+	const opaque = "user.overlay.opaque"
+	in, err := OpenBeneath(src, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if _, err := unix.Fgetxattr(int(in.Fd()), opaque, nil); err != nil {
+		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
+			return nil
+		}
+		return &os.PathError{Op: "fgetxattr", Path: in.Name(), Err: err}
+	}
+	out, err := OpenBeneath(dst, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	return copyXattr(in, out, opaque)
+}

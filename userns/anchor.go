@@ -1,0 +1,107 @@
+package userns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Anchor identifies the process that keeps the namespaces alive. A pid alone
+// is never enough: the start time tells whether it was used again.
+type Anchor struct {
+	PID   int
+	Start uint64 // clock ticks after boot, field 22 of /proc/PID/stat
+}
+
+// pidfile is also known to nsjoin/enter.c.
+const pidfile = "anchor"
+
+// Find returns the live anchor recorded in the run directory, or ErrNoAnchor.
+func Find(run string) (Anchor, error) {
+	b, err := os.ReadFile(filepath.Join(run, pidfile))
+	if errors.Is(err, os.ErrNotExist) {
+		return Anchor{}, ErrNoAnchor
+	}
+	if err != nil {
+		return Anchor{}, err
+	}
+	var a Anchor
+	if _, err := fmt.Sscanf(string(b), "%d %d", &a.PID, &a.Start); err != nil || a.PID <= 1 {
+		return Anchor{}, ErrNoAnchor // damaged: made again
+	}
+	start, err := StartTime(a.PID)
+	if err != nil || start != a.Start {
+		return Anchor{}, ErrNoAnchor
+	}
+	return a, nil
+}
+
+// Stop ends the anchor. Containers that run keep their namespaces; new
+// commands make a new anchor.
+func Stop(run string) error {
+	a, err := Find(run)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.PidfdOpen(a.PID, 0)
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	if start, err := StartTime(a.PID); err != nil || start != a.Start {
+		return ErrNoAnchor
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
+	return os.Remove(filepath.Join(run, pidfile))
+}
+
+// StartTime returns when the process started, in clock ticks after boot
+// (proc(5), /proc/pid/stat field 22).
+func StartTime(pid int) (uint64, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// Field 2 is the command in parentheses and may itself hold any byte.
+	rest := string(b[strings.LastIndexByte(string(b), ')')+1:])
+	fields := strings.Fields(rest)
+	const afterComm = 22 - 3
+	if len(fields) <= afterComm {
+		return 0, fmt.Errorf("parse /proc/%d/stat: %d fields", pid, len(fields))
+	}
+	return strconv.ParseUint(fields[afterComm], 10, 64)
+}
+
+// lockRun serialises the making of the anchor among a user's commands.
+func lockRun(ctx context.Context, run string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(run, "anchor.lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRunDir, err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("wait for another command making the anchor: %w", ctx.Err())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}

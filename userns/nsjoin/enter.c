@@ -1,0 +1,230 @@
+/*
+ * Entering the anchor. See doc.go for the four things this constructor may do.
+ *
+ * Theory of operation: the anchor's pidfile names a pid and its start time.
+ * /proc/PID is opened once and everything else is opened relative to it, so a
+ * pid that is used again between two steps cannot be mistaken for the anchor.
+ * The user namespace must be owned by our own UID: joining somebody else's
+ * would put our files into their hands.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <limits.h>
+
+#include "enter.h"
+
+#ifndef NS_GET_OWNER_UID
+#define NS_GET_OWNER_UID _IO(0xb7, 0x4)
+#endif
+
+int burrow_joined;
+int burrow_join_step;
+int burrow_join_errno;
+int burrow_loginuid_errno;
+
+/* Verbs that work inside the anchor; Go re-executes for any other that does. */
+static const char *const in_anchor[] = {
+	"run", "create", "start", "exec", "rm", "ps", "inspect", "pull", "push",
+	"load", "import", "images", "image", "rmi", "tag", "untag", "save", NULL,
+};
+
+/* Verbs that mount: they get a mount namespace that dies with them. */
+static const char *const own_mounts[] = { "run", NULL };
+
+static int listed(const char *const *list, const char *word)
+{
+	for (; *list; list++)
+		if (strcmp(*list, word) == 0)
+			return 1;
+	return 0;
+}
+
+long burrow_read_at(int dirfd, const char *name, char *buf, size_t len)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, buf, len - 1);
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	if (n < 0)
+		return -1;
+	buf[n] = '\0';
+	return n;
+}
+
+/*
+ * An unset login UID can be set by any process, once; also by one in a
+ * container, which would thereby forge the audit trail of the host. Setting it
+ * first closes that door. It must not change one that is set: su and sudo keep
+ * the UID that logged in.
+ */
+static void fix_loginuid(void)
+{
+	char buf[32];
+
+	if (burrow_read_at(AT_FDCWD, "/proc/self/loginuid", buf, sizeof(buf)) < 0)
+		return; /* a kernel without audit has nothing to forge */
+	if (strcmp(buf, "4294967295") != 0)
+		return;
+	int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+	if (fd < 0) {
+		burrow_loginuid_errno = errno;
+		return;
+	}
+	int n = snprintf(buf, sizeof(buf), "%u", getuid());
+	if (write(fd, buf, n) != n)
+		burrow_loginuid_errno = errno ? errno : EIO;
+	close(fd);
+}
+
+/* Opens the run directory if it is ours and nobody else can write it. */
+static int open_run_dir(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int find_run_dir(void)
+{
+	char path[PATH_MAX];
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (xdg && xdg[0] == '/') {
+		int n = snprintf(path, sizeof(path), "%s/burrow", xdg);
+		if (n > 0 && (size_t)n < sizeof(path)) {
+			int fd = open_run_dir(path);
+			if (fd >= 0)
+				return fd;
+		}
+	}
+	snprintf(path, sizeof(path), "/tmp/burrow-run-%u", geteuid());
+	return open_run_dir(path);
+}
+
+/* The start time is field 22 of /proc/PID/stat; comm, field 2, may hold anything. */
+static unsigned long long start_time(int procfd)
+{
+	char buf[1024];
+
+	if (burrow_read_at(procfd, "stat", buf, sizeof(buf)) < 0)
+		return 0;
+	char *p = strrchr(buf, ')');
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+/* Returns an fd on the anchor's /proc directory, or -1 where there is none. */
+static int find_anchor(void)
+{
+	char buf[64], path[64];
+	int run = find_run_dir();
+
+	if (run < 0)
+		return -1;
+	long n = burrow_read_at(run, "anchor", buf, sizeof(buf));
+	close(run);
+	int pid = 0;
+	unsigned long long started = 0;
+	if (n <= 0 || sscanf(buf, "%d %llu", &pid, &started) != 2 || pid <= 1)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return -1;
+	if (start_time(proc) != started) {
+		close(proc);
+		return -1;
+	}
+	return proc;
+}
+
+static void fail(enum join_step step)
+{
+	burrow_join_step = step;
+	burrow_join_errno = errno;
+}
+
+static void join(int proc, int mounts)
+{
+	char cwd[PATH_MAX];
+	uid_t owner = (uid_t)-1;
+	int user = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
+
+	if (user < 0)
+		return fail(STEP_OPEN_USER);
+	int mnt = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (mnt < 0)
+		return fail(STEP_OPEN_MNT);
+	if (ioctl(user, NS_GET_OWNER_UID, &owner) < 0)
+		return fail(STEP_OWNER);
+	if (owner != geteuid()) {
+		errno = EPERM;
+		return fail(STEP_OWNER);
+	}
+	/* setns to a mount namespace moves us to its root directory. */
+	int have_cwd = getcwd(cwd, sizeof(cwd)) != NULL;
+	if (setns(user, CLONE_NEWUSER) < 0)
+		return fail(STEP_ENTER_USER);
+	if (setns(mnt, CLONE_NEWNS) < 0)
+		return fail(STEP_ENTER_MNT);
+	close(user);
+	close(mnt);
+	if (mounts) {
+		if (unshare(CLONE_NEWNS) < 0)
+			return fail(STEP_UNSHARE_MNT);
+		/* Nothing mounted for this run may travel to the anchor; what
+		 * the host mounts may still arrive. */
+		if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+			return fail(STEP_PRIVATE);
+	}
+	if (!have_cwd || chdir(cwd) < 0)
+		have_cwd = chdir("/"); /* cannot fail: we stand there already */
+	burrow_joined = 1;
+}
+
+void burrow_enter(int argc, char **argv, char **envp)
+{
+	if (argc < 1)
+		return;
+	if (strcmp(argv[0], "burrow-anchor") == 0)
+		burrow_anchor(argc, argv);
+	if (argc >= 3 && strcmp(argv[0], "/proc/self/exe") == 0 && strncmp(argv[1], "gate:", 5) == 0)
+		burrow_gate(argc, argv, envp);
+	if (getenv("_LIBCONTAINER_INITPIPE"))
+		return; /* libcontainer's init: it inherits our namespaces */
+
+	fix_loginuid();
+	if (geteuid() == 0)
+		return; /* inside the anchor already, or root, who has none */
+	const char *stage = getenv("BURROW_STAGE");
+	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
+		     (stage && strncmp(stage, "joined", 6) == 0);
+	if (!wanted)
+		return;
+	int proc = find_anchor();
+	if (proc < 0)
+		return;
+	join(proc, (argc >= 2 && listed(own_mounts, argv[1])) ||
+		   (stage && strcmp(stage, "joined:mounts") == 0));
+	close(proc);
+}

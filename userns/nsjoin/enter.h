@@ -1,0 +1,29 @@
+/* Shared by the files of this package. */
+#ifndef BURROW_ENTER_H
+#define BURROW_ENTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where joining the anchor went wrong. nsjoin.go has the same list. */
+enum join_step {
+	STEP_NONE = 0,
+	STEP_OPEN_USER,
+	STEP_OPEN_MNT,
+	STEP_OWNER,
+	STEP_ENTER_USER,
+	STEP_ENTER_MNT,
+	STEP_UNSHARE_MNT,
+	STEP_PRIVATE,
+};
+
+/* anchor.c: sleeps as the anchor. argv[1] is the fd to wait on. */
+_Noreturn void burrow_anchor(int argc, char **argv);
+
+/* gate.c: confines this process and execs argv+2 with envp. */
+_Noreturn void burrow_gate(int argc, char **argv, char **envp);
+
+/* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
+long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);
+
+#endif

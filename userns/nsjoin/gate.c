@@ -1,0 +1,250 @@
+/*
+ * The gate: the last thing that runs before the payload. libcontainer has
+ * built the container and dropped to the payload's credentials; what it cannot
+ * do, or does more slowly, happens here, in one thread, without a Go runtime.
+ *
+ *   argv: /proc/self/exe gate:P:S PAYLOAD ARGS...      environ: the payload's
+ *   P: fd of the program (struct gate_program and what follows it)
+ *   S: fd on which a failure is reported; closed by a successful execve
+ *
+ * Should: confine this process as the program says, then execve.
+ * Mustn't: open anything by name but "/" and /proc/thread-self/attr, print, or
+ * go on after a step that failed. The executable is the sealed copy that
+ * libcontainer made, so nothing in the container can change it
+ * (CVE-2019-5736). Both fds are gone before the payload runs (CVE-2024-21626).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <limits.h>
+
+#include "enter.h"
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
+#define GATE_MAGIC 0x65746762u /* "bgte" */
+#define LANDLOCK_PATH_BENEATH 1
+#define GATE_DIE_WITH_PARENT 1u
+
+/* engine/launch/gate.go writes the same layout: native byte order, no padding. */
+struct gate_program {
+	uint32_t magic;
+	uint32_t landlock_size; /* of struct landlock_ruleset_attr, 0: no Landlock */
+	uint64_t landlock_fs;
+	uint64_t landlock_net;
+	uint64_t landlock_scoped;
+	uint32_t rule_count; /* struct gate_rule that follow the header */
+	uint32_t label_len;	/* bytes of SELinux exec label after that, with NUL */
+	uint32_t seccomp_len;	/* bytes of struct sock_filter after that */
+	uint32_t seccomp_flags;
+	uint32_t flags; /* GATE_DIE_WITH_PARENT */
+};
+
+struct gate_rule {
+	uint64_t access;
+	int32_t fd;	   /* a descriptor, or -1 for "/" */
+	uint32_t optional; /* not an error if fd is closed, a pipe or a socket */
+};
+
+struct gate_landlock_attr {
+	uint64_t fs, net, scoped;
+};
+
+struct gate_path_beneath {
+	uint64_t allowed;
+	int32_t parent;
+} __attribute__((packed));
+
+/* engine/launch/gate.go has the same list. */
+enum gate_step {
+	GATE_PROGRAM = 1,
+	GATE_LABEL,
+	GATE_LANDLOCK,
+	GATE_SECCOMP,
+	GATE_EXEC,
+};
+
+static int status_fd = -1;
+
+static _Noreturn void report(enum gate_step step, int err)
+{
+	int32_t msg[2] = { step, err };
+	ssize_t n = write(status_fd, msg, sizeof(msg));
+
+	_exit(n == (ssize_t)sizeof(msg) && step == GATE_EXEC && err == ENOENT ? 127 : 126);
+}
+
+static const unsigned char *map_program(int fd, struct gate_program *prog)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		report(GATE_PROGRAM, errno);
+	if ((size_t)st.st_size < sizeof(*prog))
+		report(GATE_PROGRAM, EINVAL);
+	const unsigned char *base = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (base == MAP_FAILED)
+		report(GATE_PROGRAM, errno);
+	memcpy(prog, base, sizeof(*prog));
+	if (prog->magic != GATE_MAGIC ||
+	    (uint64_t)st.st_size != sizeof(*prog) + (uint64_t)prog->rule_count * sizeof(struct gate_rule) +
+				    prog->label_len + prog->seccomp_len ||
+	    prog->seccomp_len % sizeof(struct sock_filter) != 0)
+		report(GATE_PROGRAM, EINVAL);
+	close(fd);
+	return base + sizeof(*prog);
+}
+
+/* Must precede Landlock and seccomp, which may forbid the write. */
+static void set_exec_label(const char *label, uint32_t len)
+{
+	if (len == 0)
+		return;
+	int fd = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		report(GATE_LABEL, errno);
+	if (write(fd, label, len) != (ssize_t)len)
+		report(GATE_LABEL, errno);
+	close(fd);
+}
+
+static void add_rule(int ruleset, const struct gate_rule *r)
+{
+	struct gate_path_beneath beneath = { r->access, r->fd };
+
+	if (r->fd < 0)
+		beneath.parent = open("/", O_PATH | O_CLOEXEC);
+	if (beneath.parent < 0)
+		report(GATE_LANDLOCK, errno);
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH_BENEATH, &beneath, 0) < 0 &&
+	    !(r->optional && (errno == EBADF || errno == EBADFD || errno == EINVAL)))
+		report(GATE_LANDLOCK, errno);
+	if (r->fd < 0)
+		close(beneath.parent);
+}
+
+/*
+ * Allowed is what lies beneath "/", the container's root with all its mounts,
+ * and the files that stdin, stdout and stderr are. What that takes away lies
+ * elsewhere: directories of leaked fds, detached mounts, and (scoped) abstract
+ * sockets and signals.
+ */
+static void enter_landlock(const struct gate_program *p, const struct gate_rule *rules)
+{
+	struct gate_landlock_attr attr = { p->landlock_fs, p->landlock_net, p->landlock_scoped };
+
+	if (p->landlock_size == 0)
+		return;
+	if (p->landlock_size > sizeof(attr))
+		report(GATE_LANDLOCK, EINVAL);
+	int ruleset = syscall(SYS_landlock_create_ruleset, &attr, (size_t)p->landlock_size, 0);
+	if (ruleset < 0)
+		report(GATE_LANDLOCK, errno);
+	for (uint32_t i = 0; i < p->rule_count; i++)
+		add_rule(ruleset, &rules[i]);
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		report(GATE_LANDLOCK, errno);
+	close(ruleset);
+}
+
+/*
+ * fork clears the signal and a change of credentials does too, so it is asked
+ * for here, after both. A parent that died before has closed the status pipe.
+ */
+static void die_with_parent(const struct gate_program *p)
+{
+	struct pollfd pipe = { .fd = status_fd, .events = POLLOUT };
+
+	if (!(p->flags & GATE_DIE_WITH_PARENT))
+		return;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		report(GATE_PROGRAM, errno);
+	if (poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
+		_exit(126);
+}
+
+/* Last: the filter denies calls that the steps above make. */
+static void load_seccomp(const struct gate_program *p, const unsigned char *filter)
+{
+	if (p->seccomp_len == 0)
+		return;
+	struct sock_fprog fprog = {
+		.len = p->seccomp_len / sizeof(struct sock_filter),
+		.filter = (struct sock_filter *)(uintptr_t)filter,
+	};
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->seccomp_flags, &fprog) < 0)
+		report(GATE_SECCOMP, errno);
+}
+
+/*
+ * As execvpe(3), but an error on the way is remembered in the order shells do:
+ * a file that may not be run is 126 even if later directories have none.
+ */
+static int exec_search(char **argv, char **envp)
+{
+	const char *file = argv[0], *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char full[PATH_MAX];
+	int denied = 0;
+
+	if (file[0] == '\0')
+		return ENOENT;
+	if (strchr(file, '/')) {
+		execve(file, argv, envp);
+		return errno;
+	}
+	for (char **e = envp; *e; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			path = *e + 5;
+	for (const char *end;; path = end + 1) {
+		end = strchrnul(path, ':');
+		int n = snprintf(full, sizeof(full), "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "", file);
+		if (n > 0 && (size_t)n < sizeof(full)) {
+			execve(full, argv, envp);
+			if (errno == EACCES)
+				denied = 1;
+			else if (errno != ENOENT && errno != ENOTDIR)
+				return errno;
+		}
+		if (*end == '\0')
+			break;
+	}
+	return denied ? EACCES : ENOENT;
+}
+
+_Noreturn void burrow_gate(int argc, char **argv, char **envp)
+{
+	struct gate_program prog;
+	int program_fd = -1;
+
+	(void)argc;
+	if (sscanf(argv[1], "gate:%d:%d", &program_fd, &status_fd) != 2)
+		_exit(126);
+	/* Nothing in the container may ptrace us or reopen our fds. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (fcntl(status_fd, F_SETFD, FD_CLOEXEC) < 0)
+		_exit(126);
+	const unsigned char *rest = map_program(program_fd, &prog);
+	die_with_parent(&prog);
+	const struct gate_rule *rules = (const void *)rest;
+	rest += prog.rule_count * sizeof(*rules);
+	set_exec_label((const char *)rest, prog.label_len);
+	enter_landlock(&prog, rules);
+	load_seccomp(&prog, rest + prog.label_len);
+	report(GATE_EXEC, exec_search(argv + 2, envp));
+}

@@ -1,0 +1,59 @@
+//go:build linux && cgo
+
+package nsjoin
+
+/*
+#cgo CFLAGS: -Wall -Wextra -Werror -O2 -fstack-protector-strong
+extern void burrow_enter(int argc, char **argv, char **envp);
+
+// Priority 101 is the earliest an application may have: this must run before
+// libcontainer's own constructor, because the gate carries the payload's
+// environment, which nothing of ours may interpret.
+static void __attribute__((constructor(101))) burrow_constructor(int argc, char **argv, char **envp)
+{
+	burrow_enter(argc, argv, envp);
+}
+
+extern int burrow_joined;
+extern int burrow_join_step;
+extern int burrow_join_errno;
+extern int burrow_loginuid_errno;
+*/
+import "C"
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Joined says whether this process entered the anchor before Go started.
+func Joined() bool { return C.burrow_joined != 0 }
+
+// Err says why an anchor that exists could not be entered, or nil. A missing
+// or dead anchor is no error: it has yet to be made.
+func Err() error {
+	if C.burrow_join_step == 0 {
+		return nil
+	}
+	step := int(C.burrow_join_step)
+	name := "unknown step"
+	if step < len(stepNames) {
+		name = stepNames[step]
+	}
+	return fmt.Errorf("join anchor: %s: %w", name, syscall.Errno(C.burrow_join_errno))
+}
+
+// LoginUIDErr says why an unset login UID could not be set, or nil.
+func LoginUIDErr() error {
+	if C.burrow_loginuid_errno == 0 {
+		return nil
+	}
+	return fmt.Errorf("write loginuid: %w", syscall.Errno(C.burrow_loginuid_errno))
+}
+
+// stepNames follow enum join_step in enter.h.
+var stepNames = []string{
+	"", "open user namespace", "open mount namespace", "owner of user namespace",
+	"enter user namespace", "enter mount namespace", "unshare mount namespace",
+	"make mounts private",
+}
