@@ -371,9 +371,9 @@ func TestRuntimeDir(t *testing.T) {
 	}{
 		{mine, os.Getuid(), doctor.OK, mine},
 		{"", os.Getuid(), doctor.Warn, "is not set"},
-		{filepath.Join(mine, "missing"), os.Getuid(), doctor.Fail, "does not exist"},
+		{filepath.Join(mine, "missing"), os.Getuid(), doctor.Warn, "does not exist"},
 		{open, os.Getuid(), doctor.Warn, "mode 0755"},
-		{mine, 4242, doctor.Fail, "belongs to UID " + strconv.Itoa(os.Getuid())},
+		{mine, 4242, doctor.Warn, "belongs to UID " + strconv.Itoa(os.Getuid())},
 	} {
 		env := doctor.Env{User: "u", UID: tt.uid, RuntimeDir: tt.dir}
 		f := find(t, doctor.Check(t.Context(), env), "XDG_RUNTIME_DIR")

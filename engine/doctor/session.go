@@ -11,7 +11,7 @@ import (
 )
 
 // checkRuntimeDir is as strict as the XDG specification: a directory of
-// another user would hand him our sockets.
+// another user would hand him our sockets, so Burrow takes its own instead.
 func checkRuntimeDir(_ context.Context, h *host) []Finding {
 	const name = "XDG_RUNTIME_DIR"
 	create := fmt.Sprintf("export XDG_RUNTIME_DIR=/run/user/%[1]d; sudo install -d -m 0700 -o %[1]d $XDG_RUNTIME_DIR", h.UID)
@@ -20,18 +20,18 @@ func checkRuntimeDir(_ context.Context, h *host) []Finding {
 	}
 	if h.RuntimeDir == "" {
 		return bad(name, Warn, "is not set, "+h.Dirs.Run+" is used",
-			"other sessions of yours with XDG_RUNTIME_DIR set do not see what runs here", create)
+			"sessions of yours that have one do not see what runs here", create)
 	}
+	cost := "Burrow uses " + h.Dirs.Run + ", which sessions with a proper one do not see"
 	st, err := os.Stat(h.RuntimeDir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return bad(name, Fail, h.RuntimeDir+" does not exist", "Burrow has no place for its sockets", create)
+		return bad(name, Warn, h.RuntimeDir+" does not exist", cost, create)
 	case err != nil:
-		return bad(name, Fail, err.Error(), "Burrow has no place for its sockets", create)
+		return bad(name, Warn, err.Error(), cost, create)
 	}
 	if uid := owner(st); uid != h.UID {
-		return bad(name, Fail, fmt.Sprintf("%s belongs to UID %d, not to you (UID %d)", h.RuntimeDir, uid, h.UID),
-			"Burrow does not put its sockets into another user's directory", "unset XDG_RUNTIME_DIR")
+		return bad(name, Warn, fmt.Sprintf("%s belongs to UID %d, not to you (UID %d)", h.RuntimeDir, uid, h.UID), cost, create)
 	}
 	if st.Mode().Perm()&0o077 != 0 {
 		return bad(name, Warn, fmt.Sprintf("%s has mode %04o", h.RuntimeDir, st.Mode().Perm()),
