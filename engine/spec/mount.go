@@ -60,9 +60,8 @@ type Mount struct {
 	Propagation  Propagation
 	NonRecursive bool // leave out what is mounted below Source
 	Relabel      Relabel
-	Chown        bool   // re-own to the container's user, in place; also tmpfs
-	Overlay      bool   // writes go to a throw-away layer
-	Subpath      string // below a volume's root, relative and clean
+	Chown        bool // re-own to the container's user, in place; also tmpfs
+	Overlay      bool // writes go to a throw-away layer
 
 	// NoCopyUp leaves a tmpfs or a new volume empty where the image has files.
 	NoCopyUp bool

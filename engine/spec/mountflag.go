@@ -95,17 +95,9 @@ func (p mountFlag) field(field string) error {
 		return p.relabel(val)
 	case "bind-recursive":
 		return p.recursive(val)
-	case "subpath", "volume-subpath":
-		path, err := checkSubpath(val)
-		if err != nil {
-			return err
-		}
-		p.m.Subpath = path
-		_, err = p.onlyIn("subpath", key, MountVolume)
-		return err
 	case "consistency":
 		return nil // of Docker on macOS: no meaning on Linux
-	case "volume-opt", "volume-driver", "volume-label", "tmpfs-options", "no-dereference", "bind-create-src":
+	case "subpath", "volume-subpath", "volume-opt", "volume-driver", "volume-label", "tmpfs-options", "no-dereference", "bind-create-src":
 		return fmt.Errorf("key %q is %w", key, ErrUnsupported)
 	}
 	return p.option(field, key, val, has)

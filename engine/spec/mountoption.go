@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,16 +221,4 @@ func number(val string, limit uint64) (*uint32, error) {
 	}
 	u := uint32(n)
 	return &u, nil
-}
-
-// checkSubpath refuses a path that could leave the volume. It is resolved below
-// the volume's root again when it is opened.
-func checkSubpath(path string) (string, error) {
-	if err := checkText(path); err != nil {
-		return "", fmt.Errorf("subpath %w", err)
-	}
-	if !filepath.IsLocal(path) {
-		return "", fmt.Errorf("subpath %s is not a path below the volume", Quote(path))
-	}
-	return filepath.Clean(path), nil
 }
