@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -53,3 +54,5 @@ func checkTun() error {
 	}
 	return err
 }
+
+func fdName(f *os.File) string { return strconv.Itoa(int(f.Fd())) }

@@ -38,7 +38,10 @@ func startHelper(cmd *exec.Cmd, j jail) (*helper, error) {
 	h := &helper{name: cmd.Args[0], cmd: cmd, done: make(chan struct{})}
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = &h.log, &h.log
+	if cmd.Stdout == nil {
+		cmd.Stdout = &h.log
+	}
+	cmd.Stderr = &h.log
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
@@ -72,12 +75,16 @@ func (h *helper) kill() {
 	<-h.done
 }
 
-// awaitLine waits for the helper to write something to r, which is how it says
+// awaitReady waits for the helper to write a digit to r, which is how it says
 // that the network works.
-func (h *helper) awaitLine(ctx context.Context, r *os.File) error {
+func (h *helper) awaitReady(ctx context.Context, r *os.File) error {
 	got := make(chan error, 1)
 	go func() {
-		_, err := io.ReadFull(r, make([]byte, 1))
+		var b [1]byte
+		_, err := io.ReadFull(r, b[:])
+		if err == nil && (b[0] < '0' || b[0] > '9') {
+			err = errors.New("not what it says when it is ready")
+		}
 		got <- err
 	}()
 	select {

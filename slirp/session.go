@@ -32,11 +32,16 @@ type Options struct {
 // Session is a running connection of one network namespace with the outside.
 type Session struct {
 	mode   Mode
+	ns     *Netns
 	logger *slog.Logger
-	begun  *started
-	ready  chan struct{} // closed when readyErr is valid
-	rErr   error
+
+	ready  chan struct{} // closed when what follows is valid
+	err    error
+	helper *helper // nil if it could not be started
+	ports  *forwarder
+
 	closed chan struct{}
+	died   chan struct{}
 	once   sync.Once
 }
 
@@ -47,11 +52,15 @@ type started struct {
 	keep   *os.File // held open for as long as the helper shall live; may be nil
 }
 
-// Start connects the namespace as the mode says and returns at once: the
-// helper gets ready while the caller goes on. Wait says how that went. Modes
-// without a helper give a Session that does nothing.
+// Start connects the namespace as the mode says. It only checks what can be
+// checked at once and returns; helper and ports get ready while the caller
+// goes on, and Wait says how that went. The namespace must stay open until
+// then. Modes without a helper give a Session that does nothing.
 func Start(ctx context.Context, ns *Netns, m Mode, o Options) (*Session, error) {
-	s := &Session{mode: m, logger: o.Logger, ready: make(chan struct{}), closed: make(chan struct{})}
+	s := &Session{
+		mode: m, ns: ns, logger: o.Logger,
+		ready: make(chan struct{}), closed: make(chan struct{}), died: make(chan struct{}),
+	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -63,44 +72,113 @@ func Start(ctx context.Context, ns *Netns, m Mode, o Options) (*Session, error) 
 		close(s.ready)
 		return s, nil
 	}
-	if ns == nil || ns.File == nil {
-		return nil, errors.New("bug: network helper without a network namespace")
-	}
-	program, err := findProgram(string(m.Kind), o.ProgramDirs)
+	program, err := s.check(o)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTun(); err != nil {
-		return nil, err
-	}
-	if s.begun, err = startSlirp4netns(ctx, program, ns.File, m, jail{}); err != nil {
-		return nil, err
-	}
-	go s.becomeReady(context.WithoutCancel(ctx))
-	go s.watch()
+	go s.run(context.WithoutCancel(ctx), program, o)
 	return s, nil
 }
 
-func (s *Session) becomeReady(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	defer s.begun.ready.Close()
-	s.rErr = s.begun.helper.awaitLine(ctx, s.begun.ready)
-	close(s.ready)
+// check finds out what would go wrong for sure.
+func (s *Session) check(o Options) (program string, err error) {
+	if s.ns == nil || s.ns.File == nil {
+		return "", errors.New("bug: network helper without a network namespace")
+	}
+	owned, err := s.ns.owned()
+	if err != nil {
+		return "", err
+	}
+	if owned == s.mode.ContainerOwned {
+		return "", errors.New("bug: Mode.ContainerOwned disagrees with the network namespace")
+	}
+	if program, err = findProgram(string(s.mode.Kind), o.ProgramDirs); err != nil {
+		return "", err
+	}
+	return program, checkTun()
 }
 
-// watch reports a helper that ends while it is still wanted.
-func (s *Session) watch() {
-	<-s.begun.helper.done
-	<-s.ready
+// run is the life of the session.
+func (s *Session) run(ctx context.Context, program string, o Options) {
+	begun, err := s.connect(ctx, program, o)
+	if begun != nil {
+		s.helper = begun.helper
+	}
+	s.err = err
+	close(s.ready)
+	if err != nil {
+		return
+	}
+	if begun.keep != nil {
+		defer begun.keep.Close()
+	}
 	select {
 	case <-s.closed:
-	default:
-		if s.rErr == nil {
-			s.logger.Error("network helper ended, the container has no network any more",
-				slog.String("error", s.begun.helper.ended().Error()))
+	case <-s.helper.done:
+		s.logger.Error("network helper ended, the container has no network any more",
+			slog.String("error", s.helper.ended().Error()))
+		close(s.died)
+		<-s.closed
+	}
+}
+
+// connect brings everything up, or nothing.
+func (s *Session) connect(ctx context.Context, program string, o Options) (*started, error) {
+	if err := s.ns.Do(s.mode.prepare); err != nil {
+		return nil, fmt.Errorf("prepare network: %w", err)
+	}
+	// The ports do not depend on the helper.
+	ports := make(chan error, 1)
+	go func() { ports <- s.publish(ctx, o) }()
+	begun, err := s.begin(ctx, program)
+	if err == nil {
+		err = s.ns.Do(s.mode.finish)
+	}
+	err = errors.Join(err, <-ports)
+	if err == nil {
+		return begun, nil
+	}
+	if begun != nil {
+		begun.helper.kill()
+		if begun.keep != nil {
+			begun.keep.Close()
 		}
 	}
+	if s.ports != nil {
+		s.ports.close()
+		s.ports = nil
+	}
+	return nil, err
+}
+
+// begin starts the helper and waits until it works.
+func (s *Session) begin(ctx context.Context, program string) (*started, error) {
+	start := startSlirp4netns
+	if s.mode.Kind == Pasta {
+		start = startPasta
+	}
+	begun, err := start(ctx, program, s.ns.File, s.mode)
+	if err != nil {
+		return nil, err
+	}
+	defer begun.ready.Close()
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return begun, begun.helper.awaitReady(ctx, begun.ready)
+}
+
+func (s *Session) publish(ctx context.Context, o Options) (err error) {
+	if len(o.Ports) > 0 {
+		s.ports, err = newForwarder(ctx, s.ns, s.mode.Info(), o, s.logger)
+	}
+	return err
 }
 
 // Wait returns when the network works and the helper is confined, or with the
@@ -108,54 +186,57 @@ func (s *Session) watch() {
 func (s *Session) Wait(ctx context.Context) error {
 	select {
 	case <-s.ready:
-		return s.rErr
+		return s.err
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the network: %w", ctx.Err())
 	}
 }
 
-// Died is closed when the helper ends, for whatever reason; nil for a session
-// without helper.
-func (s *Session) Died() <-chan struct{} {
-	if s.begun == nil {
-		return nil
-	}
-	return s.begun.helper.done
-}
+// Died is closed when the helper ends although it is still wanted.
+func (s *Session) Died() <-chan struct{} { return s.died }
 
 // Err says how the helper ended. It is for after Died.
 func (s *Session) Err() error {
-	if s.begun == nil {
-		return nil
-	}
 	select {
-	case <-s.begun.helper.done:
-		return s.begun.helper.ended()
+	case <-s.died:
+		return s.helper.ended()
 	default:
 		return nil
 	}
 }
 
-// PID is the helper's, or 0.
+// PID is the helper's, or 0. It is for after Wait.
 func (s *Session) PID() int {
-	if s.begun == nil {
+	<-s.ready
+	if s.helper == nil {
 		return 0
 	}
-	return s.begun.helper.cmd.Process.Pid
+	return s.helper.cmd.Process.Pid
 }
 
 // Info is how the network looks from inside.
 func (s *Session) Info() Info { return s.mode.Info() }
 
+// Ports are the published ports, with the numbers that were chosen for those
+// that had none. It is for after Wait.
+func (s *Session) Ports() []Port {
+	<-s.ready
+	if s.ports == nil {
+		return nil
+	}
+	return s.ports.published
+}
+
 // Close ends the helper and gives the ports back. It may be called twice.
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
-		if s.begun != nil {
-			s.begun.helper.kill()
-			if s.begun.keep != nil {
-				s.begun.keep.Close()
-			}
+		<-s.ready
+		if s.ports != nil {
+			s.ports.close()
+		}
+		if s.helper != nil {
+			s.helper.kill()
 		}
 	})
 	return nil

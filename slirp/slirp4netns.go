@@ -24,7 +24,7 @@ import (
 // rootlesskit's driver for it is not used. It refuses the sandbox together
 // with a namespace given as a path, and runs slirp4netns --help, nsenter and
 // ip twice each before it starts: 19 ms here, where this takes 4.
-func startSlirp4netns(ctx context.Context, program string, ns *os.File, m Mode, j jail) (*started, error) {
+func startSlirp4netns(ctx context.Context, program string, ns *os.File, m Mode) (*started, error) {
 	readyR, readyW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func startSlirp4netns(ctx context.Context, program string, ns *os.File, m Mode, 
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, slirp4netnsArgs(m)...)
 	cmd.Args[0] = string(Slirp4netns)
 	cmd.ExtraFiles = []*os.File{readyW, exitR, ns} // 3, 4 and 5
-	h, err := startHelper(cmd, j)
+	h, err := startHelper(cmd, jail{program: program})
 	if err != nil {
 		readyR.Close()
 		exitW.Close()
@@ -67,6 +67,9 @@ func slirp4netnsArgs(m Mode) []string {
 	}
 	if m.IPv6 {
 		args = append(args, "--enable-ipv6")
+	}
+	if m.ContainerOwned {
+		args = append(args, "--disable-dns") // see fenceDNS
 	}
 	if m.Outbound4 != "" {
 		args = append(args, "--outbound-addr="+m.Outbound4)

@@ -27,9 +27,11 @@ func startSession(t testing.TB, ns *Netns, network string, o Options) *Session {
 	return s
 }
 
-// drivers runs the same test over both helpers.
 func TestSlirp4netns(t *testing.T) { driverSuite(t, "slirp4netns") }
 
+func TestPasta(t *testing.T) { driverSuite(t, "pasta") }
+
+// driverSuite is the same for both helpers.
 func driverSuite(t *testing.T, driver string) {
 	need(t, driver)
 	if !anchored(t) {
@@ -88,6 +90,8 @@ func TestHelperDies(t *testing.T) {
 }
 
 func BenchmarkSlirp4netns(b *testing.B) { benchDriver(b, "slirp4netns") }
+
+func BenchmarkPasta(b *testing.B) { benchDriver(b, "pasta") }
 
 func benchDriver(b *testing.B, driver string) {
 	need(b, driver)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -218,15 +217,23 @@ func hostOf(addr string) string {
 // the rest.
 func sameNetns(t testing.TB) {
 	t.Helper()
-	runtime.Gosched()
 	want, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks, _ := filepath.Glob("/proc/self/task/*/ns/net")
-	for _, task := range tasks {
-		if got, err := os.Readlink(task); err == nil && got != want {
-			t.Errorf("%s is in %s, the process in %s", task, got, want)
+	stray := ""
+	for range 100 { // a thread takes a moment to go away
+		stray = ""
+		tasks, _ := filepath.Glob("/proc/self/task/*/ns/net")
+		for _, task := range tasks {
+			if got, err := os.Readlink(task); err == nil && got != want {
+				stray = task + " is in " + got
+			}
 		}
+		if stray == "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
+	t.Errorf("%s, the process in %s", stray, want)
 }

@@ -1,0 +1,159 @@
+package slirp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// forwarder carries published ports into the namespace.
+//
+//	client ── listener ── rootlesskit's builtin driver ══ socket ══ server
+//	          host's netns         this process           container's netns
+//
+// TCP is rootlesskit's parent driver. It asks the child driver, which is ours
+// and lives in this process (child.go), for a socket in the namespace, and
+// splices. UDP is ours (udp.go): rootlesskit's forwarder does not tell the
+// child who the client is. One driver for slirp4netns and pasta, so that both
+// behave alike.
+//
+// The client's address is kept (V56). A client on the host's own loopback is
+// seen as the gateway, as is an IPv6 client in a container that has only IPv4;
+// 127.0.0.1 is never seen, because programs trust it.
+type forwarder struct {
+	published []Port
+	dialer    *dialer
+	udp       []*udpForwarder
+	stop      chan struct{}
+	stopped   chan struct{}
+}
+
+// newForwarder listens on every port, or on none and says which one failed.
+func newForwarder(ctx context.Context, ns *Netns, info Info, o Options, log *slog.Logger) (f *forwarder, err error) {
+	f = &forwarder{stop: make(chan struct{}), stopped: make(chan struct{})}
+	undo := []func(){}
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				undo[i]()
+			}
+		}
+	}()
+	if err := ns.Do(func() error { return routeReplies(info, o.Ports) }); err != nil {
+		return nil, fmt.Errorf("route replies to clients: %w", err)
+	}
+	if f.dialer, err = newDialer(ns, info); err != nil {
+		return nil, err
+	}
+	undo = append(undo, f.dialer.close)
+	tcp := &tcpDriver{}
+	if slices.ContainsFunc(o.Ports, func(p Port) bool { return p.Protocol == TCP }) {
+		if tcp, err = startTCP(ctx, f.dialer, o, log); err != nil {
+			return nil, err
+		}
+	}
+	undo = append(undo, tcp.close, f.closeUDP)
+	for _, p := range o.Ports {
+		if p, err = f.open(ctx, p, tcp, log); err != nil {
+			return nil, explainListen(p, err)
+		}
+		f.published = append(f.published, p)
+	}
+	go func() {
+		defer close(f.stopped)
+		<-f.stop
+		f.closeUDP()
+		tcp.close()
+		f.dialer.close()
+	}()
+	return f, nil
+}
+
+func (f *forwarder) close() {
+	close(f.stop)
+	<-f.stopped
+}
+
+func (f *forwarder) closeUDP() {
+	for _, u := range f.udp {
+		u.close()
+	}
+}
+
+// open listens for one port, on a free one if it leaves the choice to us.
+func (f *forwarder) open(ctx context.Context, p Port, tcp *tcpDriver, log *slog.Logger) (Port, error) {
+	try := func(p Port) error {
+		if p.Protocol == TCP {
+			return tcp.add(ctx, p)
+		}
+		u, err := listenUDP(ctx, p, f.dialer, log)
+		if err == nil {
+			f.udp = append(f.udp, u)
+		}
+		return err
+	}
+	if p.HostPort != 0 && p.HostLast == 0 {
+		return p, try(p)
+	}
+	var err error
+	for n := range candidates {
+		q := p
+		q.HostLast = 0
+		if q.HostPort, err = candidate(ctx, p, n); err != nil {
+			break
+		}
+		if err = try(q); !errors.Is(err, unix.EADDRINUSE) {
+			return q, err
+		}
+	}
+	return p, err
+}
+
+// routeReplies makes what a server sends to a client of a published port go
+// back to our socket, which claims to be that client, and not out through the
+// helper. It runs on a thread in the namespace.
+//
+// Our TCP sockets mark their packets; tcp_fwmark_accept makes the server's
+// side of the connection carry the mark on, fwmark_reflect the answer of a
+// port that nobody listens on. Marked packets are looked up in a table in
+// which every address is local. (rootlesskit's own child driver does the same
+// with nine calls of ip and iptables, if these are installed.)
+//
+// UDP has no such thing: what a server sends from its published port is looked
+// up in a table that only knows the clients of the moment (udp.go).
+func routeReplies(info Info, ports []Port) error {
+	for _, name := range []string{"net/ipv4/tcp_fwmark_accept", "net/ipv4/fwmark_reflect", "net/ipv6/fwmark_reflect"} {
+		if err := writeSysctl(name, "1"); err != nil && name != "net/ipv6/fwmark_reflect" {
+			return err
+		}
+	}
+	nl, err := sys.OpenRtnl()
+	if err != nil {
+		return err
+	}
+	defer nl.Close()
+	everywhere := []netip.Addr{netip.IPv4Unspecified()}
+	if info.Address6.IsValid() {
+		everywhere = append(everywhere, netip.IPv6Unspecified())
+	}
+	for _, a := range everywhere {
+		if err := nl.AddRule(family(a), sys.Rule{Priority: ruleReply, Mark: replyMark, Table: replyTable}); err != nil {
+			return err
+		}
+		local := sys.Route{Dst: netip.PrefixFrom(a, 0), Link: "lo", Table: replyTable, Local: true}
+		if err := nl.AddRoute(local); err != nil {
+			return err
+		}
+		if err := routeUDPReplies(nl, family(a), ports); err != nil {
+			return err
+		}
+	}
+	return nil
+}
