@@ -455,6 +455,20 @@ func TestMappedByHand(t *testing.T) {
 	if hs, _ := l.List(); len(hs) != 1 {
 		t.Errorf("held by %+v", hs)
 	}
+	u, err := l.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var free uint32
+	for _, r := range u.FreeIDs {
+		if r.Contains(c.Block.Start) || r.Overlaps(l.Reserved()) {
+			t.Errorf("%s is free, beside slice %s and reserved %s", r, c.ID, l.Reserved())
+		}
+		free += r.Count
+	}
+	if free != uint32(u.Free)*stride || u.Free != u.Slices-1 {
+		t.Errorf("%d IDs and %d of %d slices free", free, u.Free, u.Slices)
+	}
 	huge := openTest(t, 1<<31)
 	if _, err := huge.TakeMapped(t.Context(), "e", Map{{0, 0, 1 << 30}}, nil); !errors.Is(err, ErrMap) {
 		t.Errorf("a billion IDs: %v, want ErrMap", err)

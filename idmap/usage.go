@@ -3,6 +3,7 @@ package idmap
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -32,10 +33,11 @@ func (h Holder) Name() string {
 
 // Usage is the state of the ledger at a moment.
 type Usage struct {
-	Total   uint32   `json:"total"`   // anchor IDs
-	Slices  int      `json:"slices"`  // that fit, of the default size
-	Free    int      `json:"free"`    // of these
-	Holders []Holder `json:"holders"` // by slice
+	Total   uint32   `json:"total"`    // anchor IDs
+	Slices  int      `json:"slices"`   // that fit, of the default size
+	Free    int      `json:"free"`     // of these
+	Holders []Holder `json:"holders"`  // by slice
+	FreeIDs []Range  `json:"free_ids"` // anchor IDs of the free slices
 }
 
 // Usage reads the ledger, disturbing nobody.
@@ -69,6 +71,13 @@ func (l *Ledger) Usage() (Usage, error) {
 		return int(int64(a.Slice.First) - int64(b.Slice.First))
 	})
 	u.Free = u.Slices - len(used)
+	next := l.first()
+	for _, number := range append(slices.Sorted(maps.Keys(used)), l.strides()) {
+		if number > next {
+			u.FreeIDs = append(u.FreeIDs, l.span(next, number-next))
+		}
+		next = number + 1
+	}
 	return u, nil
 }
 
@@ -89,6 +98,9 @@ func (l *Ledger) Find(anchorID uint32) ([]Holder, error) {
 		return number < h.Slice.First || number-h.Slice.First >= h.Slice.Count
 	}), err
 }
+
+// Reserved are the anchor IDs that no container gets, as image layers use them.
+func (l *Ledger) Reserved() Range { return l.span(0, l.first()) }
 
 // heldBy lists the containers whose slice begins at the stride. taken says
 // that the stride is in use, as part of some slice.

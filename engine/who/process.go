@@ -1,0 +1,134 @@
+package who
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// process is what /proc shows of a process to us.
+type process struct {
+	id       sys.ProcID
+	uid, gid uint32 // effective, as our namespace sees them
+	uids     idmap.Map
+	gids     idmap.Map
+	// chain are the user namespaces around it, innermost first, without the
+	// one we are in. It is empty for a process in ours, and for one that we
+	// may not look at; then hidden is true.
+	chain  []namespace
+	pidNS  sys.NamespaceID
+	hidden bool
+}
+
+type namespace struct {
+	id    sys.NamespaceID
+	owner uint32
+}
+
+func readProcess(pid int) (process, error) {
+	id, err := sys.ProcIDOf(pid)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return process{}, fmt.Errorf("%w: %d", ErrNoProcess, pid)
+		}
+		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	p := process{id: id}
+	if err := p.readStatus(); err != nil {
+		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	err = p.readNamespaces()
+	if errors.Is(err, os.ErrPermission) {
+		p.hidden = true
+		err = nil
+	}
+	if err != nil {
+		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	p.uids, p.gids = readIDMap(pid, "uid_map"), readIDMap(pid, "gid_map")
+	if again, err := sys.ProcIDOf(pid); err != nil || again != id {
+		return process{}, fmt.Errorf("%w: %d has just ended", ErrNoProcess, pid)
+	}
+	return p, nil
+}
+
+func (p *process) readStatus() error {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.id.PID))
+	if err != nil {
+		return err
+	}
+	found := 0
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) != 5 || (f[0] != "Uid:" && f[0] != "Gid:") {
+			continue
+		}
+		n, err := strconv.ParseUint(f[2], 10, 32)
+		if err != nil {
+			return err
+		}
+		found++
+		if f[0] == "Uid:" {
+			p.uid = uint32(n)
+		} else {
+			p.gid = uint32(n)
+		}
+	}
+	if found != 2 {
+		return errors.New("bug: status has no Uid and Gid")
+	}
+	return nil
+}
+
+// readNamespaces walks outwards. The kernel ends the walk with EPERM at the
+// namespace we are in, or at one that is not inside ours.
+func (p *process) readNamespaces() error {
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", p.id.PID))
+	if err != nil {
+		return err
+	}
+	if p.pidNS, err = namespaceOf(p.id.PID, "pid"); err != nil {
+		return errors.Join(err, ns.Close())
+	}
+	for {
+		var n namespace
+		n.id, err = sys.NamespaceIDOf(ns)
+		if err == nil {
+			n.owner, err = sys.NamespaceOwner(ns)
+		}
+		if err != nil {
+			return errors.Join(err, ns.Close())
+		}
+		parent, err := sys.NamespaceParent(ns)
+		ns.Close()
+		if errors.Is(err, unix.EPERM) {
+			return nil // ours, which says nothing about the process
+		}
+		if err != nil {
+			return err
+		}
+		p.chain = append(p.chain, n)
+		ns = parent
+	}
+}
+
+// readIDMap is the process's map to our IDs; a process that is gone has none.
+func readIDMap(pid int, name string) idmap.Map {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, name))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	m, err := idmap.ParseMap(f)
+	if err != nil {
+		return nil
+	}
+	return m
+}
