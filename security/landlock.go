@@ -43,8 +43,9 @@ type BeneathRule struct {
 	Path   string `json:"path,omitempty"`
 	FD     int    `json:"fd"`
 	Access uint64 `json:"access"`
-	// Optional says that EBADF, EBADFD and EINVAL are not errors: the
-	// descriptor is closed, or a pipe or socket, which need no rule.
+	// Optional says to add the rule only if FD is a regular file or a character
+	// device. A pipe or socket needs none, a closed descriptor can have none, and
+	// a directory mustn't get one: all below it would be in reach.
 	Optional bool `json:"optional,omitempty"`
 }
 

@@ -115,3 +115,6 @@ func permitted(word, key string, o Options) error {
 func sysctlError(word, why string) error {
 	return fmt.Errorf("--sysctl %q: %s: %w", word, why, ErrOption)
 }
+
+// SysctlPath is the file of a dotted key, below /proc/sys.
+func SysctlPath(key string) string { return strings.Map(swapDots, key) }
