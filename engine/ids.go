@@ -50,10 +50,11 @@ func (r *run) takeSlice(ctx context.Context) error {
 		r.gids = idmap.Map{{Container: 0, Host: 0, Count: uint32(r.opts.GIDs.Size())}}
 		return nil
 	}
+	caller := idmap.Caller{AnchorUIDs: r.opts.UIDs, AnchorGIDs: r.opts.GIDs}
+	caller.UID, _ = r.opts.UIDs.Host(0)
+	caller.GID, _ = r.opts.GIDs.Host(0)
 	var err error
-	r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, idmap.Caller{
-		AnchorUIDs: r.opts.UIDs, AnchorGIDs: r.opts.GIDs,
-	})
+	r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, caller)
 	return err
 }
 

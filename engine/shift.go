@@ -83,6 +83,9 @@ func (b *shiftBuilder) build(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if !b.mapped(e) {
+			continue // the container has no such ID: the file shows as nobody's
+		}
 		if err := b.parents(path.Dir(e.Path)); err != nil {
 			return err
 		}
@@ -96,6 +99,12 @@ func (b *shiftBuilder) build(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (b *shiftBuilder) mapped(e plan.Entry) bool {
+	_, uok := b.uids.Host(e.UID)
+	_, gok := b.gids.Host(e.GID)
+	return uok && gok
 }
 
 // parents makes the directories above an entry as the merged image shows them:
