@@ -73,6 +73,7 @@ func (a *app) loadCmd() *cobra.Command {
 		Short: "Load images from an archive",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.quiet = a.quiet || quiet
 			s, err := a.store()
 			if err != nil {
 				return err

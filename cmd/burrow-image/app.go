@@ -29,6 +29,7 @@ type app struct {
 	out    io.Writer
 	err    *os.File
 	opened *image.Store
+	quiet  bool // no progress, whatever standard error is
 }
 
 func newApp(env environment, in, out, err *os.File) *app {
@@ -98,7 +99,7 @@ func (a *app) store() (*image.Store, error) {
 		return nil, err
 	}
 	opts := image.Options{SingleID: single}
-	if term.IsTerminal(int(a.err.Fd())) {
+	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
 	a.opened, err = image.Open(a.env.dirs, opts)
@@ -111,8 +112,23 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(a.importCmd(), a.loadCmd(), a.imagesCmd())
+	root.AddCommand(
+		a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
+		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(),
+	)
 	return root
+}
+
+// imageCmd is the same verbs, grouped as in Podman.
+func (a *app) imageCmd() *cobra.Command {
+	c := &cobra.Command{Use: "image", Short: "Manage images", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		return hint.New(errors.New("image needs a command"), c.CommandPath()+" --help")
+	}}
+	c.AddCommand(
+		a.imagesCmd("ls", "list"), a.existsCmd(), a.inspectCmd(), a.rmiCmd("rm", "remove"), a.tagCmd(), a.untagCmd(),
+		a.pruneCmd(), a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.repairCmd(),
+	)
+	return c
 }
 
 func (a *app) println(s string) { fmt.Fprintln(a.out, s) }

@@ -13,16 +13,17 @@ import (
 
 // environment is all that is read of the process environment.
 type environment struct {
-	dirs   paths.Dirs
-	uidMap string // /proc/self/uid_map
-	euid   int
+	dirs     paths.Dirs
+	authFile string // REGISTRY_AUTH_FILE
+	uidMap   string // /proc/self/uid_map
+	euid     int
 }
 
 // readEnv also tells the image libraries what they would guess wrong: they
 // take a process with euid 0 for the machine's root.
 func readEnv() environment {
 	m, _ := os.ReadFile("/proc/self/uid_map")
-	e := environment{uidMap: string(m), euid: os.Geteuid()}
+	e := environment{uidMap: string(m), euid: os.Geteuid(), authFile: os.Getenv("REGISTRY_AUTH_FILE")}
 	uid := e.outsideUID()
 	e.dirs = paths.For(paths.Env{
 		Home: os.Getenv("HOME"), DataHome: os.Getenv("XDG_DATA_HOME"), StateHome: os.Getenv("XDG_STATE_HOME"),

@@ -1,29 +1,245 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"text/tabwriter"
+	"slices"
+	"strings"
+	"time"
 
+	units "github.com/docker/go-units"
 	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine/image"
 )
 
-func (a *app) imagesCmd() *cobra.Command {
-	return &cobra.Command{
-		Use: "images", Short: "List images", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			s, err := a.store()
-			if err != nil {
-				return err
+type listFlags struct {
+	all, digests, noHeading, noTrunc, quiet, history bool
+
+	filters []string
+	format  string
+	sort    string
+}
+
+func (a *app) imagesCmd(use string, aliases ...string) *cobra.Command {
+	var f listFlags
+	c := &cobra.Command{
+		Use: use + " [flags] [NAME]", Aliases: aliases, Short: "List images", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.filters = append(f.filters, "reference="+args[0])
 			}
-			list, err := s.List()
-			if err != nil {
-				return err
-			}
-			w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
-			for _, i := range list {
-				fmt.Fprintln(w, i.Names, "\t", i.ID[:12], "\t", i.Size)
-			}
-			return w.Flush()
+			return a.list(&f)
 		},
 	}
+	fl := c.Flags()
+	fl.BoolVarP(&f.all, "all", "a", false, "show all images (Burrow has no intermediate ones)")
+	fl.BoolVar(&f.digests, "digests", false, "show digests")
+	fl.BoolVarP(&f.noHeading, "noheading", "n", false, "print no heading")
+	fl.BoolVar(&f.noTrunc, "no-trunc", false, "show whole IDs")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show IDs only")
+	fl.BoolVar(&f.history, "history", false, "show names the image had")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "show what `KEY=VALUE` picks: after, before, dangling, digest, id, label, reference, since, until")
+	fl.StringVar(&f.format, "format", "", "`TEMPLATE` for each image, or json")
+	fl.StringVar(&f.sort, "sort", "created", "sort by `COLUMN`: created, id, repository, size, tag")
+	return c
+}
+
+func (a *app) list(f *listFlags) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	filter, err := s.NewFilter(f.filters)
+	if err != nil {
+		return err
+	}
+	all, err := s.List()
+	if err != nil {
+		return err
+	}
+	picked := slices.DeleteFunc(all, func(i image.Summary) bool { return !filter.Match(&i) })
+	switch {
+	case f.quiet && f.format == "":
+		a.listIDs(picked, f.noTrunc)
+		return nil
+	case f.format == "json" || f.format == "{{json .}}":
+		return a.listJSON(picked)
+	}
+	rows := makeRows(picked, f.noTrunc, f.digests)
+	if err := sortRows(rows, f.sort); err != nil {
+		return err
+	}
+	format := f.format
+	if format == "" {
+		format = f.columns()
+	}
+	if format == "table" {
+		format = f.columns()
+	}
+	p, err := newFormatter(format)
+	if err != nil {
+		return err
+	}
+	var head any
+	if !f.noHeading {
+		head = heads(format, columnNames())
+	}
+	return print(p, a.out, rows, head)
+}
+
+// columns is the default format.
+func (f *listFlags) columns() string {
+	cols := []string{"{{.Repository}}", "{{.Tag}}"}
+	if f.digests {
+		cols = append(cols, "{{.Digest}}")
+	}
+	cols = append(cols, "{{.ID}}", "{{.Created}}", "{{.Size}}")
+	if f.history {
+		cols = append(cols, `{{.History}}`)
+	}
+	return "table " + strings.Join(cols, "\t")
+}
+
+func columnNames() map[string]string {
+	return map[string]string{
+		"ID": "IMAGE ID", "Id": "IMAGE ID", "CreatedAt": "CREATED AT", "CreatedSince": "CREATED",
+		"CreatedTime": "CREATED TIME", "RepoTags": "REPO TAGS", "RepoDigests": "REPO DIGESTS", "VirtualSize": "VIRTUAL SIZE",
+	}
+}
+
+func (a *app) listIDs(list []image.Summary, noTrunc bool) {
+	for i := range list {
+		a.println(shortID(list[i].ID, noTrunc))
+	}
+}
+
+func shortID(id string, noTrunc bool) string {
+	if noTrunc {
+		return "sha256:" + id
+	}
+	return id[:min(12, len(id))]
+}
+
+// jsonImage is Podman's spelling.
+type jsonImage struct {
+	ID          string            `json:"Id"`
+	ParentID    string            `json:"ParentId"`
+	RepoTags    []string          `json:"RepoTags"`
+	RepoDigests []string          `json:"RepoDigests"`
+	Size        int64             `json:"Size"`
+	SharedSize  int64             `json:"SharedSize"`
+	VirtualSize int64             `json:"VirtualSize"`
+	Labels      map[string]string `json:"Labels"`
+	Containers  int               `json:"Containers"`
+	Dangling    bool              `json:"Dangling,omitempty"`
+	Names       []string          `json:"Names,omitempty"`
+	Digest      string            `json:"Digest"`
+	History     []string          `json:"History,omitempty"`
+	Created     int64             `json:"Created"`
+	CreatedAt   time.Time         `json:"CreatedAt"`
+}
+
+func (a *app) listJSON(list []image.Summary) error {
+	out := make([]jsonImage, 0, len(list))
+	for _, i := range list {
+		out = append(out, jsonImage{
+			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels,
+			Dangling: len(i.Names) == 0, Names: i.Names, Digest: i.Digest.String(), History: i.History,
+			Created: i.Created.Unix(), CreatedAt: i.Created,
+		})
+	}
+	return printJSON(a.out, out, "    ")
+}
+
+// row is one line of the list: an image appears once for each of its names.
+type row struct {
+	ID, Id, Repository, Tag, Digest  string //nolint:revive // Id is how Podman's templates spell it
+	Created, CreatedSince, CreatedAt string
+	CreatedTime                      string
+	Size, VirtualSize                string
+	Names, RepoTags, RepoDigests     []string
+	Labels                           map[string]string
+	History                          string
+	Containers                       int
+	Dangling                         bool
+	ParentId                         string //nolint:revive // as above
+	created                          time.Time
+	size                             int64
+}
+
+func makeRows(list []image.Summary, noTrunc, digests bool) []row {
+	var rows []row
+	for i := range list {
+		img := &list[i]
+		names := img.Names
+		if len(names) == 0 {
+			names = []string{""}
+		}
+		seen := map[string]bool{}
+		for _, n := range names {
+			repo, tag := splitName(n)
+			if seen[repo+":"+tag] && !digests {
+				continue
+			}
+			seen[repo+":"+tag] = true
+			rows = append(rows, newRow(img, repo, tag, noTrunc))
+		}
+	}
+	return rows
+}
+
+func newRow(img *image.Summary, repo, tag string, noTrunc bool) row {
+	since := units.HumanDuration(time.Since(img.Created)) + " ago"
+	size := humanSize(img.Size)
+	id := shortID(img.ID, noTrunc)
+	return row{
+		ID: id, Id: id, Repository: repo, Tag: tag, Digest: img.Digest.String(),
+		Created: since, CreatedSince: since, CreatedAt: img.Created.String(), CreatedTime: img.Created.String(),
+		Size: size, VirtualSize: size, Names: img.Names, RepoTags: img.Names, RepoDigests: img.Digests,
+		Labels: img.Labels, History: strings.Join(img.History, ", "), Dangling: len(img.Names) == 0,
+		created: img.Created, size: img.Size,
+	}
+}
+
+// humanSize is Podman's spelling: 2.14 MB.
+func humanSize(n int64) string {
+	s := units.HumanSizeWithPrecision(float64(n), 3)
+	at := strings.LastIndexAny(s, "0123456789") + 1
+	return s[:at] + " " + s[at:]
+}
+
+// splitName cuts a full name where the list has two columns.
+func splitName(n string) (repo, tag string) {
+	if n == "" {
+		return "<none>", "<none>"
+	}
+	if repo, _, ok := strings.Cut(n, "@"); ok {
+		return repo, "<none>"
+	}
+	at := strings.LastIndexByte(n, ':')
+	if at <= strings.LastIndexByte(n, '/') {
+		return n, "<none>"
+	}
+	return n[:at], n[at+1:]
+}
+
+func sortRows(rows []row, by string) error {
+	var less func(a, b row) int
+	switch by {
+	case "created":
+		less = func(a, b row) int { return b.created.Compare(a.created) }
+	case "id":
+		less = func(a, b row) int { return cmp.Compare(a.ID, b.ID) }
+	case "repository":
+		less = func(a, b row) int { return cmp.Compare(a.Repository, b.Repository) }
+	case "size":
+		less = func(a, b row) int { return cmp.Compare(a.size, b.size) }
+	case "tag":
+		less = func(a, b row) int { return cmp.Compare(a.Tag, b.Tag) }
+	default:
+		return fmt.Errorf("invalid --sort %q: use created, id, repository, size or tag", by)
+	}
+	slices.SortStableFunc(rows, less)
+	return nil
 }

@@ -8,25 +8,26 @@ import (
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/engine/plan"
 )
 
 // Summary is one stored image, as lists show it.
 type Summary struct {
-	ID       string
-	Parent   string // ID of the image this one was built on, if it is stored
-	Names    []string
-	Digest   digest.Digest
-	Digests  []string // repository@digest
-	Created  time.Time
-	Size     int64
-	Labels   map[string]string
-	ReadOnly bool
+	ID      string
+	Names   []string
+	Digest  digest.Digest
+	Digests []string // repository@digest
+	Created time.Time
+	Size    int64
+	Labels  map[string]string
+	History []string // names it had
 
 	top string
 }
 
-// List returns all stored images, the newest first. Sizes are those of the
-// unpacked layers.
+// List returns all stored images, the newest first. Size is that of the
+// unpacked layers and of what describes them.
 func (s *Store) List() ([]Summary, error) {
 	images, err := s.store.Images()
 	if err != nil {
@@ -38,7 +39,11 @@ func (s *Store) List() ([]Summary, error) {
 	}
 	out := make([]Summary, 0, len(images))
 	for i := range images {
-		out = append(out, s.summary(&images[i], layers))
+		sum := s.summary(&images[i], layers)
+		if p, err := plan.Read(s.dirs, sum.ID); err == nil {
+			sum.Labels = p.Config.Labels
+		}
+		out = append(out, sum)
 	}
 	slices.SortStableFunc(out, func(a, b Summary) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
@@ -59,7 +64,13 @@ func (s *Store) layers() (map[string]*storage.Layer, error) {
 }
 
 func (s *Store) summary(img *storage.Image, layers map[string]*storage.Layer) Summary {
-	sum := Summary{ID: img.ID, Names: img.Names, Digest: img.Digest, Digests: repoDigests(img), Created: img.Created.UTC(), top: img.TopLayer}
+	sum := Summary{
+		ID: img.ID, Names: img.Names, Digest: img.Digest, Digests: repoDigests(img),
+		Created: img.Created.UTC(), History: img.NamesHistory, top: img.TopLayer,
+	}
+	for _, n := range img.BigDataSizes {
+		sum.Size += n
+	}
 	for id, n := img.TopLayer, 0; id != "" && layers[id] != nil && n < 10_000; n++ {
 		sum.Size += layers[id].UncompressedSize
 		id = layers[id].Parent

@@ -17,34 +17,46 @@ import (
 // annotationName is where containerd and Docker put a full image name.
 const annotationName = "io.containerd.image.name"
 
-// loadOCIArchive unpacks an OCI layout's tar with our own code: it may come
-// from anywhere.
 func (s *Store) loadOCIArchive(ctx context.Context, path string) ([]Loaded, error) {
-	f, err := os.Open(path)
+	dir, err := s.extract(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("load image: %w", err)
-	}
-	defer f.Close()
-	dir, err := os.MkdirTemp(s.scratch(), "oci-*")
-	if err != nil {
-		return nil, fmt.Errorf("load image: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	root, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("load image: %w", err)
-	}
-	defer root.Close()
-	if _, err := unpack.Unpack(ctx, root, f, unpack.Options{Limits: s.opts.Limits, FilesOnly: true}); err != nil {
-		if errors.Is(err, unpack.ErrInvalid) {
-			return nil, fmt.Errorf("%w: %w", errOtherFormat, err)
-		}
 		return nil, err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, imgspec.ImageLayoutFile)); err != nil {
-		return nil, errOtherFormat
-	}
+	defer os.RemoveAll(dir)
 	return s.loadLayout(ctx, dir)
+}
+
+// extract unpacks an OCI layout's tar to a temporary directory, with our own
+// code: it may come from anywhere. The caller removes the directory.
+func (s *Store) extract(ctx context.Context, path string) (dir string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read OCI archive: %w", err)
+	}
+	defer f.Close()
+	if dir, err = os.MkdirTemp(s.scratch(), "oci-*"); err != nil {
+		return "", fmt.Errorf("read OCI archive: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	root, err := os.Open(dir)
+	if err != nil {
+		return "", fmt.Errorf("read OCI archive: %w", err)
+	}
+	defer root.Close()
+	_, err = unpack.Unpack(ctx, root, f, unpack.Options{Limits: s.opts.Limits, FilesOnly: true})
+	if errors.Is(err, unpack.ErrInvalid) {
+		err = fmt.Errorf("%w: %w", errOtherFormat, err)
+	}
+	if err == nil {
+		if _, lerr := os.Lstat(filepath.Join(dir, imgspec.ImageLayoutFile)); lerr != nil {
+			err = errOtherFormat
+		}
+	}
+	return dir, err
 }
 
 // loadDir loads an OCI layout or a directory as `dir:` writes it.

@@ -9,6 +9,8 @@ import (
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/engine/plan"
 )
 
 // draft is an image whose bytes are all there and checked.
@@ -73,7 +75,7 @@ func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (str
 	// this image. The storage library cannot share it, so it is unpacked again.
 	layers, err := s.store.LayersByUncompressedDigest(l.diffID)
 	if err != nil || len(layers) == 0 {
-		return "", fmt.Errorf("bug: layer %s is gone", l.diffID)
+		return "", fmt.Errorf("layer %s: %w", l.diffID, errGone)
 	}
 	diff, err := s.store.Diff("", layers[0].ID, nil)
 	if err != nil {
@@ -163,7 +165,11 @@ func (s *Store) refresh(ids []string, but string) error {
 		if id == but {
 			continue
 		}
-		if _, err := s.writePlan(id); err != nil {
+		p, err := s.writePlan(id)
+		if err == nil {
+			err = plan.Prune(s.dirs, p)
+		}
+		if err != nil {
 			return err
 		}
 	}

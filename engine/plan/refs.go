@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/burrow-run/burrow/internal/paths"
@@ -65,6 +66,24 @@ func Unname(dirs paths.Dirs, name, id string) error {
 	}
 	if err := os.Remove(refPath(dirs, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove image name: %w", err)
+	}
+	return nil
+}
+
+// Prune removes the references to p's image that p does not have.
+func Prune(dirs paths.Dirs, p *Plan) error {
+	refs, err := References(dirs)
+	if err != nil {
+		return err
+	}
+	keep := p.references()
+	for name, id := range refs {
+		if id != p.ID || slices.Contains(keep, name) {
+			continue
+		}
+		if err := Unname(dirs, name, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ import (
 //     docker.io/NAME, then any stored name whose path ends in /NAME;
 //   - the start of an image ID, three digits or more.
 func Resolve(dirs paths.Dirs, ref string) (*Plan, error) {
-	id, err := resolveID(dirs, ref)
+	m, err := Match(dirs, ref)
 	if err != nil {
 		return nil, err
 	}
-	p, err := Read(dirs, id)
+	p, err := Read(dirs, m.ID)
 	if errors.Is(err, ErrNotFound) { // a name without image: a store was removed by hand
 		return nil, hint.New(fmt.Errorf("image %q: %w: its plan is missing", ref, ErrDamaged), RepairCommand)
 	}
@@ -44,7 +44,15 @@ func Full(ref string) (string, error) {
 	return n.String(), nil
 }
 
-func resolveID(dirs paths.Dirs, ref string) (string, error) {
+// Found is what a reference stands for.
+type Found struct {
+	ID   string
+	Name string // the stored name that fits, "" if the reference is an ID
+}
+
+// Match does the first half of [Resolve]: it finds the image, and the name by
+// which it was meant, but reads no plan.
+func Match(dirs paths.Dirs, ref string) (Found, error) {
 	if hex, ok := strings.CutPrefix(ref, "sha256:"); ok && isHex(hex) {
 		return byPrefix(dirs, ref, hex)
 	}
@@ -53,29 +61,29 @@ func resolveID(dirs paths.Dirs, ref string) (string, error) {
 	}
 	n, err := parseName(ref)
 	if err != nil {
-		return "", err
+		return Found{}, err
 	}
 	for _, c := range n.candidates() {
 		if id, err := lookup(dirs, c); !errors.Is(err, ErrNotFound) {
-			return id, err
+			return Found{id, c}, err
 		}
 	}
 	if n.domain == "" {
-		if id, err := bySuffix(dirs, ref, n); !errors.Is(err, ErrNotFound) {
-			return id, err
+		if f, err := bySuffix(dirs, ref, n); !errors.Is(err, ErrNotFound) {
+			return f, err
 		}
 	}
 	if len(ref) >= 3 && isHex(ref) {
 		return byPrefix(dirs, ref, ref)
 	}
-	return "", fmt.Errorf("%w: %q", ErrNotFound, ref)
+	return Found{}, fmt.Errorf("%w: %q", ErrNotFound, ref)
 }
 
 // bySuffix finds stored names that end in /NAME by listing file names only.
-func bySuffix(dirs paths.Dirs, ref string, n name) (string, error) {
+func bySuffix(dirs paths.Dirs, ref string, n name) (Found, error) {
 	files, err := list(filepath.Dir(refPath(dirs, n.String())))
 	if err != nil {
-		return "", fmt.Errorf("list image names: %w", err)
+		return Found{}, fmt.Errorf("list image names: %w", err)
 	}
 	end := "%" + refFile(n.String())
 	var names, ids []string
@@ -98,13 +106,13 @@ func bySuffix(dirs paths.Dirs, ref string, n name) (string, error) {
 }
 
 // byPrefix finds the image whose ID starts with hex.
-func byPrefix(dirs paths.Dirs, ref, hex string) (string, error) {
+func byPrefix(dirs paths.Dirs, ref, hex string) (Found, error) {
 	if len(hex) == 64 {
-		return hex, exists(dirs, ref, hex)
+		return Found{ID: hex}, exists(dirs, ref, hex)
 	}
 	all, err := IDs(dirs)
 	if err != nil {
-		return "", err
+		return Found{}, err
 	}
 	var ids []string
 	for _, id := range all {
@@ -112,16 +120,18 @@ func byPrefix(dirs paths.Dirs, ref, hex string) (string, error) {
 			ids = append(ids, id)
 		}
 	}
-	return one(ref, ids, ids)
+	f, err := one(ref, ids, ids)
+	f.Name = ""
+	return f, err
 }
 
-func one(ref string, ids, names []string) (string, error) {
+func one(ref string, ids, names []string) (Found, error) {
 	switch len(ids) {
 	case 0:
-		return "", fmt.Errorf("%w: %q", ErrNotFound, ref)
+		return Found{}, fmt.Errorf("%w: %q", ErrNotFound, ref)
 	case 1:
-		return ids[0], nil
+		return Found{ids[0], names[0]}, nil
 	}
 	shown := names[:min(len(names), 5)]
-	return "", hint.New(fmt.Errorf("%w %q: %s", ErrAmbiguous, ref, strings.Join(shown, ", ")), "give the whole name, as `burrow images` shows it")
+	return Found{}, hint.New(fmt.Errorf("%w %q: %s", ErrAmbiguous, ref, strings.Join(shown, ", ")), "give the whole name, as `burrow images` shows it")
 }

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// Exit codes of rmi, as in Podman.
+const (
+	exitMissing = 1 // an image does not exist, nothing else went wrong
+	exitInUse   = 2 // an image is in use
+)
+
+func (a *app) tagCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "tag IMAGE NAME [NAME...]", Short: "Give an image further names", Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			return s.Tag(cmd.Context(), args[0], args[1:])
+		},
+	}
+}
+
+func (a *app) untagCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "untag IMAGE [NAME...]", Short: "Take names from an image", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			return s.Untag(cmd.Context(), args[0], args[1:])
+		},
+	}
+}
+
+func (a *app) existsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "exists IMAGE", Short: "Say by exit status whether an image is stored", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			ok, err := s.Exists(args[0])
+			if err == nil && !ok {
+				err = exitError(exitNo)
+			}
+			return err
+		},
+	}
+}
+
+type removeFlags struct{ all, force, ignore, noPrune bool }
+
+func (a *app) rmiCmd(use string, aliases ...string) *cobra.Command {
+	var f removeFlags
+	c := &cobra.Command{
+		Use: use + " [flags] IMAGE [IMAGE...]", Aliases: aliases, Short: "Remove images",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.all == (len(args) > 0) {
+				return errors.New("give image names or --all, one of them")
+			}
+			return a.remove(cmd, args, &f)
+		},
+	}
+	fl := c.Flags()
+	fl.BoolVarP(&f.all, "all", "a", false, "remove all images")
+	fl.BoolVarP(&f.force, "force", "f", false, "remove images with several names or with containers, and ignore missing ones")
+	fl.BoolVarP(&f.ignore, "ignore", "i", false, "it is no error if an image does not exist")
+	fl.BoolVar(&f.noPrune, "no-prune", false, "accepted for compatibility: Burrow keeps no untagged parents")
+	return c
+}
+
+func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	if f.all {
+		if refs, err = allIDs(s); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, ref := range refs {
+		r, err := s.Remove(cmd.Context(), ref, f.force || f.all)
+		if errors.Is(err, image.ErrNotFound) && (f.ignore || f.force) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, n := range r.Untagged {
+			a.println("Untagged: " + n)
+		}
+		if r.Deleted != "" {
+			a.println("Deleted: " + r.Deleted)
+		}
+	}
+	return a.removeResult(errs)
+}
+
+func allIDs(s *image.Store) ([]string, error) {
+	list, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	return ids, nil
+}
+
+// removeResult reports every error and chooses the exit code.
+func (a *app) removeResult(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	code := exitMissing
+	for _, err := range errs {
+		a.report(err)
+		switch {
+		case errors.Is(err, image.ErrNotFound):
+		case errors.Is(err, image.ErrInUse) && code != exitEngine:
+			code = exitInUse
+		case !errors.Is(err, image.ErrInUse):
+			code = exitEngine
+		}
+	}
+	return exitError(code)
+}
+
+func (a *app) pruneCmd() *cobra.Command {
+	var all, force bool
+	var filters []string
+	c := &cobra.Command{
+		Use: "prune [flags]", Short: "Remove images without name", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			filter, err := s.NewFilter(filters)
+			if err != nil {
+				return err
+			}
+			if !force && !a.confirm(all) {
+				return nil
+			}
+			// Without --all what has a name stays, as does what has containers.
+			gone, err := s.Prune(cmd.Context(), func(i *image.Summary) bool {
+				return (all || len(i.Names) == 0) && filter.Match(i)
+			})
+			for _, id := range gone {
+				a.println(id)
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses")
+	f.BoolVarP(&force, "force", "f", false, "do not ask")
+	f.StringArrayVar(&filters, "filter", nil, "remove only what `KEY=VALUE` picks: label, label!, until")
+	return c
+}
+
+// confirm asks on standard error, so that output stays data.
+func (a *app) confirm(all bool) bool {
+	what := "dangling images"
+	if all {
+		what = "images without at least one container associated to them"
+	}
+	fmt.Fprintf(a.err, "WARNING! This command removes all %s.\nAre you sure you want to continue? [y/N] ", what)
+	answer, _ := bufio.NewReader(a.in).ReadString('\n')
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
+}
+
+func (a *app) repairCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "repair", Short: "Make plans and names anew from the stored images", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.store()
+			if err != nil {
+				return err
+			}
+			n, err := s.Repair(cmd.Context())
+			fmt.Fprintf(a.out, "%d images\n", n)
+			return hint.New(err, "an image that cannot be repaired can be removed: burrow rmi --force ID")
+		},
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// remoteFlags say how to talk to a registry.
+type remoteFlags struct {
+	authFile, certDir, creds string
+	tlsVerify                bool
+}
+
+func (r *remoteFlags) add(f *pflag.FlagSet, authFile string) {
+	f.StringVar(&r.authFile, "authfile", authFile, "`FILE` with credentials")
+	f.StringVar(&r.certDir, "cert-dir", "", "`DIR` with ca.crt, client.cert and client.key")
+	f.BoolVar(&r.tlsVerify, "tls-verify", true, "verify the registry's certificate; false also allows plain HTTP")
+}
+
+func (r *remoteFlags) remote(f *pflag.FlagSet) (image.Remote, error) {
+	out := image.Remote{AuthFile: r.authFile, CertDir: r.certDir}
+	if f.Changed("tls-verify") {
+		skip := !r.tlsVerify
+		out.SkipVerify = &skip
+	}
+	if r.creds != "" {
+		user, password, ok := strings.Cut(r.creds, ":")
+		if !ok || user == "" {
+			return out, errors.New("--creds is not of the form USER:PASSWORD")
+		}
+		out.Creds = &image.Credentials{User: user, Password: password}
+	}
+	return out, nil
+}
+
+type pullFlags struct {
+	remoteFlags
+	allTags, quiet bool
+	platform       string
+	policy         string
+	retryDelay     string
+	opts           image.PullOptions
+}
+
+func (a *app) pullCmd() *cobra.Command {
+	var p pullFlags
+	c := &cobra.Command{
+		Use: "pull [flags] IMAGE [IMAGE...]", Short: "Fetch images from a registry or archive", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := p.finish(cmd.Flags()); err != nil {
+				return err
+			}
+			if p.quiet {
+				a.quiet = true
+			}
+			return a.pull(cmd, args, p.opts)
+		},
+	}
+	f := c.Flags()
+	p.add(f, a.env.authFile)
+	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
+	f.BoolVarP(&p.allTags, "all-tags", "a", false, "not supported")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
+	f.StringVar(&p.platform, "platform", "", "`OS/ARCH[/VARIANT]` to choose from a list of images")
+	f.StringVar(&p.opts.OS, "os", "", "operating system to choose")
+	f.StringVar(&p.opts.Arch, "arch", "", "architecture to choose")
+	f.StringVar(&p.opts.Variant, "variant", "", "variant of the architecture to choose")
+	f.StringVar(&p.policy, "policy", "always", "fetch `WHEN`: always, missing, newer, never")
+	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
+	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
+	return c
+}
+
+func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
+	if p.allTags {
+		return hint.New(fmt.Errorf("--all-tags: %w", image.ErrNotSupported), "name the tags to pull")
+	}
+	if p.opts.Remote, err = p.remote(f); err != nil {
+		return err
+	}
+	if p.platform != "" {
+		if p.opts.OS+p.opts.Arch+p.opts.Variant != "" {
+			return errors.New("--platform excludes --os, --arch and --variant")
+		}
+		parts := strings.Split(p.platform, "/")
+		if len(parts) > 3 || slicesHas(parts, "") {
+			return fmt.Errorf("invalid --platform %q: use OS/ARCH or OS/ARCH/VARIANT", p.platform)
+		}
+		parts = append(parts, "", "")
+		p.opts.OS, p.opts.Arch, p.opts.Variant = parts[0], parts[1], parts[2]
+	}
+	if p.retryDelay != "" {
+		if p.opts.RetryDelay, err = time.ParseDuration(p.retryDelay); err != nil || p.opts.RetryDelay < 0 {
+			return fmt.Errorf("invalid --retry-delay %q: use a duration like 2s", p.retryDelay)
+		}
+	}
+	p.opts.Policy = image.Policy(p.policy)
+	return nil
+}
+
+func slicesHas(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) pull(cmd *cobra.Command, names []string, opts image.PullOptions) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		ids, err := s.Pull(cmd.Context(), n, opts)
+		for _, id := range ids {
+			if err == nil || id != "" {
+				a.println(id)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+
+	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// found is what a person's reference stands for.
+type found struct {
+	img *storage.Image
+	// name is the stored name that was meant, "" if an ID was given.
+	name string
+}
+
+// lookup finds a stored image as `burrow run` does.
+func (s *Store) lookup(ref string) (*found, error) {
+	m, err := plan.Match(s.dirs, ref)
+	if errors.Is(err, plan.ErrNotFound) {
+		return nil, hint.New(fmt.Errorf("%w: %q", ErrNotFound, ref), "burrow images")
+	}
+	if err != nil {
+		return nil, err
+	}
+	img, err := s.store.Image(m.ID)
+	if errors.Is(err, storage.ErrImageUnknown) {
+		return nil, hint.New(fmt.Errorf("%w: %q: its plan is there, but the image is not", ErrNotFound, ref), plan.RepairCommand)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up image %q: %w", ref, err)
+	}
+	return &found{img: img, name: m.Name}, nil
+}
+
+// Exists says whether ref stands for a stored image.
+func (s *Store) Exists(ref string) (bool, error) {
+	_, err := s.lookup(ref)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, plan.ErrName) {
+		return false, nil
+	}
+	return err == nil, err
+}

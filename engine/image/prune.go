@@ -1,0 +1,132 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/burrow-run/burrow/engine/plan"
+)
+
+// spoolAge is how old a temporary file must be before it is taken for one that
+// a killed process left: none lives longer than the command that made it.
+const spoolAge = 24 * time.Hour
+
+// Prune removes the images that keep refuses, and what interrupted commands
+// left behind. An image that a container uses stays. It returns the IDs removed.
+func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string, error) {
+	var gone []string
+	err := s.exclusive(ctx, func() error {
+		list, err := s.List()
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !remove(&list[i]) {
+				continue
+			}
+			if err := s.unused(list[i].ID, false); errors.Is(err, ErrInUse) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if err := s.drop(list[i].ID); err != nil {
+				return err
+			}
+			gone = append(gone, list[i].ID)
+		}
+		return errors.Join(s.collect(), s.sweep(spoolAge))
+	})
+	return gone, err
+}
+
+// sweep removes temporary files older than age.
+func (s *Store) sweep(age time.Duration) error {
+	files, err := os.ReadDir(s.scratch())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sweep temporary files: %w", err)
+	}
+	var errs []error
+	for _, f := range files {
+		if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > age {
+			errs = append(errs, os.RemoveAll(filepath.Join(s.scratch(), f.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Repair makes all plans and names anew from the stored images, removes what
+// belongs to none, and returns how many images there are.
+func (s *Store) Repair(ctx context.Context) (int, error) {
+	n := 0
+	err := s.exclusive(ctx, func() error {
+		if err := s.collect(); err != nil {
+			return err
+		}
+		images, err := s.store.Images()
+		if err != nil {
+			return fmt.Errorf("list images: %w", err)
+		}
+		known := map[string]bool{}
+		var errs []error
+		for i := range images {
+			known[images[i].ID] = true
+			s.forgetOwners(images[i].TopLayer)
+			p, err := s.writePlan(images[i].ID)
+			if err == nil {
+				err = plan.Prune(s.dirs, p)
+			}
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			n++
+		}
+		return errors.Join(append(errs, s.dropStrayPlans(known))...)
+	})
+	return n, err
+}
+
+// forgetOwners makes the next look at the layers walk them again.
+func (s *Store) forgetOwners(top string) {
+	ids, err := s.chain(top)
+	if err != nil {
+		return // writePlan will say so
+	}
+	for _, id := range ids {
+		s.forgetOwned(id)
+	}
+}
+
+func (s *Store) dropStrayPlans(known map[string]bool) error {
+	ids, err := plan.IDs(s.dirs)
+	if err != nil {
+		return err
+	}
+	refs, err := plan.References(s.dirs)
+	if err != nil {
+		return err
+	}
+	for _, id := range refs {
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		if known[id] {
+			continue
+		}
+		if err := plan.Remove(s.dirs, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

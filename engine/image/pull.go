@@ -1,0 +1,285 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/types"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// Policy says when an image that is stored is fetched again.
+type Policy string
+
+// The pull policies, as in Podman.
+const (
+	PullAlways  Policy = "always"
+	PullMissing Policy = "missing"
+	PullNever   Policy = "never"
+	PullNewer   Policy = "newer"
+)
+
+// PullOptions say how to reach a registry and which image to take.
+type PullOptions struct {
+	Policy Policy // "" means PullAlways
+	Remote Remote
+
+	OS, Arch, Variant string // "" means this machine's
+
+	Retries    int           // after the first try
+	RetryDelay time.Duration // 0 means growing from 1 s
+}
+
+// Remote is how to talk to a registry.
+type Remote struct {
+	AuthFile   string
+	CertDir    string
+	Creds      *Credentials
+	SkipVerify *bool // nil leaves it to registries.conf
+}
+
+// Credentials are a user's for one registry.
+type Credentials struct{ User, Password string }
+
+func (r Remote) apply(sys *types.SystemContext) {
+	sys.AuthFilePath, sys.DockerCertPath = r.AuthFile, r.CertDir
+	if r.Creds != nil {
+		sys.DockerAuthConfig = &types.DockerAuthConfig{Username: r.Creds.User, Password: r.Creds.Password}
+	}
+	if r.SkipVerify != nil {
+		sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(*r.SkipVerify)
+		sys.OCIInsecureSkipTLSVerify = *r.SkipVerify
+	}
+}
+
+// Pull fetches what name says and returns the image IDs: one, except for
+// archives with several images.
+func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]string, error) {
+	if t, rest, ok := strings.Cut(name, ":"); ok && t != "docker" {
+		if from, known := transports[t]; known {
+			return s.pullFrom(ctx, from, rest, opts)
+		}
+		if isTransport(t) {
+			return nil, fmt.Errorf("transport %q: %w", t, ErrNotSupported)
+		}
+	}
+	sys := s.systemFor(opts)
+	candidates, err := resolve(sys, name)
+	if err != nil {
+		return nil, err
+	}
+	if id, done, err := s.pullLocal(name, candidates, opts.Policy); done || err != nil {
+		return []string{id}, err
+	}
+	var errs []error
+	for _, c := range candidates {
+		id, err := s.pullOne(ctx, sys, c, opts)
+		if err == nil {
+			return []string{id}, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (s *Store) systemFor(opts PullOptions) *types.SystemContext {
+	sys := s.system()
+	opts.Remote.apply(sys)
+	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = opts.OS, opts.Arch, opts.Variant
+	return sys
+}
+
+// pullLocal answers without a registry where the policy allows it.
+func (s *Store) pullLocal(name string, candidates []reference.Named, policy Policy) (id string, done bool, err error) {
+	switch policy {
+	case "", PullAlways, PullNewer:
+		return "", false, nil
+	case PullMissing, PullNever:
+	default:
+		return "", false, fmt.Errorf("unknown pull policy %q", string(policy))
+	}
+	for _, ref := range append([]string{strings.TrimPrefix(name, "docker://")}, texts(candidates)...) {
+		if p, err := plan.Resolve(s.dirs, ref); err == nil {
+			return p.ID, true, nil
+		}
+	}
+	if policy == PullNever {
+		return "", false, fmt.Errorf("%w: %q, and the policy is never to pull", ErrNotFound, name)
+	}
+	return "", false, nil
+}
+
+func texts(refs []reference.Named) []string {
+	out := make([]string, len(refs))
+	for i, r := range refs {
+		out[i] = r.String()
+	}
+	return out
+}
+
+func (s *Store) pullOne(ctx context.Context, sys *types.SystemContext, name reference.Named, opts PullOptions) (string, error) {
+	from, err := docker.NewReference(name)
+	if err != nil {
+		return "", fmt.Errorf("%w: %q: %w", plan.ErrName, name, err)
+	}
+	if opts.Policy == PullNewer {
+		if id, same := s.upToDate(ctx, sys, name, from); same {
+			return id, nil
+		}
+	}
+	delay := max(opts.RetryDelay, 0)
+	if delay == 0 {
+		delay = time.Second
+	}
+	for try := 0; ; try++ {
+		id, err := s.fetch(ctx, from, sys, []string{name.String()})
+		if err == nil {
+			return id, nil
+		}
+		if try >= opts.Retries || !transient(err) {
+			return "", explain(name, err)
+		}
+		s.log.Warn("pull failed, trying again", "image", name.String(), "error", err, "delay", delay)
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(delay):
+		}
+		if opts.RetryDelay == 0 {
+			delay *= 2
+		}
+	}
+}
+
+// upToDate says whether the registry has the very manifest that is stored. If
+// it cannot be asked, the stored image is good enough.
+func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name reference.Named, from types.ImageReference) (string, bool) {
+	p, err := plan.Resolve(s.dirs, name.String())
+	if err != nil {
+		return "", false
+	}
+	src, err := guarded{from}.NewImageSource(ctx, sys)
+	if err != nil {
+		return p.ID, true
+	}
+	defer src.Close()
+	m, mime, err := src.GetManifest(ctx, nil)
+	if err != nil {
+		return p.ID, true
+	}
+	if manifest.MIMETypeIsMultiImage(mime) {
+		list, err := manifest.ListFromBlob(m, mime)
+		if err != nil {
+			return p.ID, false
+		}
+		instance, err := list.ChooseInstance(sys)
+		return p.ID, err == nil && instance.String() == p.Digest
+	}
+	d, err := manifest.Digest(m)
+	return p.ID, err == nil && d.String() == p.Digest
+}
+
+// resolve returns the full names that name may stand for at registries.
+func resolve(sys *types.SystemContext, name string) ([]reference.Named, error) {
+	name = strings.TrimPrefix(name, "docker://")
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, badName(name)
+	}
+	if domain, _, ok := strings.Cut(name, "/"); ok && (strings.ContainsAny(domain, ".:") || domain == "localhost") {
+		return []reference.Named{untag(named)}, nil
+	}
+	repo, rest := name, ""
+	if at := strings.IndexAny(name, ":@"); at >= 0 {
+		repo, rest = name[:at], name[at:]
+	}
+	alias, _, err := sysregistriesv2.ResolveShortNameAlias(sys, repo)
+	if err != nil {
+		return nil, fmt.Errorf("read registries.conf: %w", err)
+	}
+	if alias != nil {
+		return parseAll(alias.String() + rest)
+	}
+	search, err := sysregistriesv2.UnqualifiedSearchRegistries(sys)
+	if err != nil {
+		return nil, fmt.Errorf("read registries.conf: %w", err)
+	}
+	if len(search) == 0 {
+		search = []string{"docker.io"}
+	}
+	for i := range search {
+		search[i] += "/" + name
+	}
+	return parseAll(search...)
+}
+
+func parseAll(names ...string) ([]reference.Named, error) {
+	out := make([]reference.Named, len(names))
+	for i, n := range names {
+		named, err := reference.ParseNormalizedNamed(n)
+		if err != nil {
+			return nil, badName(n)
+		}
+		out[i] = untag(named)
+	}
+	return out, nil
+}
+
+// untag drops the tag beside a digest, and adds "latest" where both miss.
+func untag(named reference.Named) reference.Named {
+	if d, ok := named.(reference.Digested); ok {
+		if c, err := reference.WithDigest(reference.TrimNamed(named), d.Digest()); err == nil {
+			return c
+		}
+	}
+	return reference.TagNameOnly(named)
+}
+
+// transient says whether trying again may help.
+func transient(err error) bool {
+	var status docker.UnexpectedHTTPStatusError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrInvalid):
+		return false
+	case errors.As(err, &status):
+		return status.StatusCode == http.StatusTooManyRequests || status.StatusCode >= 500
+	case errors.Is(err, errSilent), errors.Is(err, docker.ErrTooManyRequests):
+		return true
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ETIMEDOUT):
+		return true
+	}
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// explain adds the name, and the way out where there is one.
+func explain(name reference.Named, err error) error {
+	text := err.Error()
+	err = fmt.Errorf("pull %s: %w", name, err)
+	host := reference.Domain(name)
+	var unauthorized docker.ErrUnauthorizedForCredentials
+	switch {
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return hint.New(err, "the registry speaks plain HTTP; if that is intended: --tls-verify=false")
+	case strings.Contains(text, "x509: "):
+		return hint.New(err, "give the registry's CA with --cert-dir DIR (DIR/ca.crt)")
+	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"):
+		return hint.New(err, "burrow login "+host)
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// Removed says what Remove did.
+type Removed struct {
+	Untagged []string
+	Deleted  string // image ID, or "" if it has other names left
+}
+
+// Remove takes the name ref from its image, and removes the image with its
+// last name. An ID removes the image if it has one name at most; force
+// removes all its names, and the image even if containers were made from it.
+func (s *Store) Remove(ctx context.Context, ref string, force bool) (Removed, error) {
+	var r Removed
+	err := s.exclusive(ctx, func() error {
+		f, err := s.lookup(ref)
+		if err != nil {
+			return err
+		}
+		if f.name != "" && slices.Contains(f.img.Names, f.name) && len(f.img.Names) > 1 {
+			r.Untagged = []string{f.name}
+			return s.dropNames(f.img.ID, f.img.Names, r.Untagged)
+		}
+		if f.name == "" && len(f.img.Names) > 1 && !force {
+			return hint.New(fmt.Errorf("%w: %.12s has %d names: %s", ErrInUse, f.img.ID, len(f.img.Names), strings.Join(f.img.Names, ", ")), "remove by name, or all of them with --force")
+		}
+		if err := s.unused(f.img.ID, force); err != nil {
+			return err
+		}
+		if err := s.drop(f.img.ID); err != nil {
+			return err
+		}
+		r = Removed{Untagged: f.img.Names, Deleted: f.img.ID}
+		return nil
+	})
+	return r, err
+}
+
+// unused fails if containers were made from the image.
+func (s *Store) unused(id string, force bool) error {
+	if s.opts.InUse == nil || force {
+		return nil
+	}
+	by, err := s.opts.InUse(id)
+	if err != nil {
+		return fmt.Errorf("look for containers of image %.12s: %w", id, err)
+	}
+	if len(by) > 0 {
+		return hint.New(fmt.Errorf("%w: %.12s is used by %s", ErrInUse, id, strings.Join(by, ", ")), "burrow rm "+strings.Join(by, " "))
+	}
+	return nil
+}
+
+// drop removes the image, its plan first: no container starts on an image that
+// is going away.
+func (s *Store) drop(id string) error {
+	if err := plan.Remove(s.dirs, id); err != nil {
+		return err
+	}
+	layers, err := s.store.DeleteImage(id, true)
+	if err != nil {
+		return fmt.Errorf("remove image %.12s: %w", id, err)
+	}
+	for _, l := range layers {
+		s.forgetOwned(l)
+	}
+	return nil
+}
+
+func (s *Store) forgetOwned(layer string) {
+	if err := os.Remove(s.ownedFile(layer)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("layer owners left behind", "layer", layer, "error", err)
+	}
+}
+
+// collect removes layers that belong to no image, which an interrupted command
+// leaves behind. The caller holds the lock.
+func (s *Store) collect() error {
+	layers, err := s.layers()
+	if err != nil {
+		return err
+	}
+	images, err := s.store.Images()
+	if err != nil {
+		return fmt.Errorf("list images: %w", err)
+	}
+	used := map[string]bool{}
+	for i := range images {
+		for id := images[i].TopLayer; id != "" && !used[id] && layers[id] != nil; id = layers[id].Parent {
+			used[id] = true
+		}
+	}
+	if others, err := s.store.Containers(); err != nil || len(others) > 0 {
+		return err // another engine works in this store: its layers are not ours to judge
+	}
+	for again := true; again; { // children before parents
+		again = false
+		for id := range layers {
+			if used[id] || hasChild(layers, id) {
+				continue
+			}
+			if err := s.store.DeleteLayer(id); err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
+				return fmt.Errorf("remove unused layer %.12s: %w", id, err)
+			}
+			s.forgetOwned(id)
+			delete(layers, id)
+			again = true
+		}
+	}
+	return nil
+}
+
+func hasChild(layers map[string]*storage.Layer, id string) bool {
+	for _, l := range layers {
+		if l.Parent == id {
+			return true
+		}
+	}
+	return false
+}

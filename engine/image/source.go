@@ -1,0 +1,139 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/types"
+)
+
+// stall is how long a source may deliver nothing before it is given up.
+const stall = 60 * time.Second
+
+// guarded wraps where an image comes from. It looks at manifests before the
+// image library does, drops what they say about other places to fetch layers
+// from, and gives up a source that has gone silent.
+type guarded struct {
+	types.ImageReference
+}
+
+func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
+	dog := watch(ctx)
+	src, err := g.ImageReference.NewImageSource(dog.ctx, sys)
+	dog.timer.Stop() // the source may keep the context
+	if err != nil {
+		return nil, dog.explain(err)
+	}
+	return &guardedSource{src}, nil
+}
+
+type guardedSource struct {
+	types.ImageSource
+}
+
+// GetManifest refuses documents that two readers could take for two things
+// (CVE-2021-41190).
+func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest) ([]byte, string, error) {
+	dog := watch(ctx)
+	defer dog.stop()
+	b, mime, err := g.ImageSource.GetManifest(dog.ctx, instance)
+	if err != nil {
+		return nil, "", dog.explain(err)
+	}
+	return b, mime, checkManifest(b, mime)
+}
+
+func checkManifest(b []byte, mime string) error {
+	if err := checkJSON(b); err != nil {
+		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	var m struct {
+		MediaType string          `json:"mediaType"`
+		Manifests json.RawMessage `json:"manifests"`
+		Layers    json.RawMessage `json:"layers"`
+		FSLayers  json.RawMessage `json:"fsLayers"`
+		Config    json.RawMessage `json:"config"`
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if m.Manifests != nil && (m.Layers != nil || m.Config != nil || m.FSLayers != nil) {
+		return fmt.Errorf("%w manifest: it is a list and an image at once", ErrInvalid)
+	}
+	mime, _, _ = strings.Cut(mime, ";")
+	if m.MediaType != "" && strings.HasPrefix(mime, "application/vnd.") && m.MediaType != mime {
+		return fmt.Errorf("%w manifest: sent as %.100q, says it is %.100q", ErrInvalid, mime, m.MediaType)
+	}
+	return nil
+}
+
+// GetBlob asks the source itself only, whatever URLs a manifest names
+// (CVE-2020-15157).
+func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache types.BlobInfoCache) (io.ReadCloser, int64, error) {
+	info.URLs = nil
+	dog := watch(ctx)
+	body, size, err := g.ImageSource.GetBlob(dog.ctx, info, cache)
+	dog.timer.Stop()
+	if err != nil {
+		defer dog.stop()
+		return nil, 0, dog.explain(err)
+	}
+	return &watched{ReadCloser: body, dog: dog}, size, nil
+}
+
+// errSilent is the cause of a context that watch has cancelled.
+var errSilent = fmt.Errorf("the source sent nothing for %s", stall)
+
+// watchdog is a context that ends when nothing has been heard for too long.
+type watchdog struct {
+	ctx    context.Context //nolint:containedctx // what a watchdog is
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+}
+
+func watch(ctx context.Context) *watchdog {
+	w := &watchdog{}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(stall, func() { w.cancel(errSilent) })
+	return w
+}
+
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// explain replaces "context canceled" by why.
+func (w *watchdog) explain(err error) error {
+	if err != nil && errors.Is(context.Cause(w.ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+// watched is a body that must keep coming.
+type watched struct {
+	io.ReadCloser
+	dog *watchdog
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.dog.timer.Reset(stall) // time that the reader took is not the source's
+	n, err := w.ReadCloser.Read(p)
+	w.dog.timer.Stop()
+	if err == io.EOF { //nolint:errorlint // io.Reader's contract
+		return n, err
+	}
+	return n, w.dog.explain(err)
+}
+
+func (w *watched) Close() error {
+	w.dog.stop()
+	return w.ReadCloser.Close()
+}

@@ -1,0 +1,80 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/burrow-run/burrow/engine/plan"
+)
+
+// Tag gives the image ref further names, taking them from others.
+func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
+	full := make([]string, len(names))
+	for i, n := range names {
+		var err error
+		if full[i], err = fullName(n); err != nil {
+			return err
+		}
+	}
+	return s.exclusive(ctx, func() error {
+		f, err := s.lookup(ref)
+		if err != nil {
+			return err
+		}
+		moved, err := s.owners(full)
+		if err != nil {
+			return err
+		}
+		if err := s.store.AddNames(f.img.ID, full); err != nil {
+			return fmt.Errorf("tag image: %w", err)
+		}
+		if _, err := s.writePlan(f.img.ID); err != nil {
+			return err
+		}
+		return s.refresh(moved, f.img.ID)
+	})
+}
+
+// Untag takes names from the image ref; without names all it has.
+func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
+	return s.exclusive(ctx, func() error {
+		f, err := s.lookup(ref)
+		if err != nil {
+			return err
+		}
+		drop := f.img.Names
+		if len(names) > 0 {
+			drop = nil
+		}
+		for _, n := range names {
+			full, err := s.nameOf(f, n)
+			if err != nil {
+				return err
+			}
+			drop = append(drop, full)
+		}
+		return s.dropNames(f.img.ID, f.img.Names, drop)
+	})
+}
+
+// nameOf is the full name of the image that a person calls it by.
+func (s *Store) nameOf(f *found, name string) (string, error) {
+	m, err := plan.Match(s.dirs, name)
+	if err == nil && m.ID == f.img.ID && slices.Contains(f.img.Names, m.Name) {
+		return m.Name, nil
+	}
+	return "", fmt.Errorf("%w: image %.12s has no name %q", ErrNotFound, f.img.ID, name)
+}
+
+func (s *Store) dropNames(id string, have, drop []string) error {
+	keep := slices.DeleteFunc(slices.Clone(have), func(n string) bool { return slices.Contains(drop, n) })
+	if err := s.store.SetNames(id, keep); err != nil {
+		return fmt.Errorf("untag image: %w", err)
+	}
+	p, err := s.writePlan(id)
+	if err != nil {
+		return err
+	}
+	return plan.Prune(s.dirs, p)
+}

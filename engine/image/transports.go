@@ -1,0 +1,123 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.podman.io/image/v5/directory"
+	dockerarchive "go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/oci/layout"
+	"go.podman.io/image/v5/types"
+)
+
+// transports are the places other than registries that Pull fetches from, by
+// the word before the first colon.
+//
+//nolint:gochecknoglobals // a constant table
+var transports = map[string]func(*Store, context.Context, string, PullOptions) ([]string, error){
+	"dir":            (*Store).pullDir,
+	"oci":            (*Store).pullLayout,
+	"oci-archive":    (*Store).pullOCIArchive,
+	"docker-archive": (*Store).pullDockerArchive,
+}
+
+// isTransport says that a word names a transport of other engines, not an
+// image called like it.
+func isTransport(word string) bool {
+	return slices.Contains([]string{"containers-storage", "docker-daemon", "tarball", "sif", "atomic", "openshift", "ostree"}, word)
+}
+
+type puller = func(*Store, context.Context, string, PullOptions) ([]string, error)
+
+func (s *Store) pullFrom(ctx context.Context, from puller, rest string, opts PullOptions) ([]string, error) {
+	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
+		return nil, fmt.Errorf("pull image: %w", err)
+	}
+	return from(s, ctx, rest, opts)
+}
+
+// localName is the name of an image that has none but its path, as in Podman.
+func localName(path string) []string {
+	if full, err := fullName("localhost/" + strings.TrimLeft(path, "./")); err == nil {
+		return []string{full}
+	}
+	return nil
+}
+
+func (s *Store) pullDir(ctx context.Context, path string, opts PullOptions) ([]string, error) {
+	ref, err := directory.NewReference(path)
+	if err != nil {
+		return nil, fmt.Errorf("pull dir:%s: %w", path, err)
+	}
+	return s.pullRef(ctx, "dir:"+path, ref, opts, localName(path))
+}
+
+func (s *Store) pullRef(ctx context.Context, what string, ref types.ImageReference, opts PullOptions, names []string) ([]string, error) {
+	id, err := s.fetch(ctx, ref, s.systemFor(opts), names)
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", what, err)
+	}
+	return []string{id}, nil
+}
+
+// pullLayout takes oci:DIR[:NAME].
+func (s *Store) pullLayout(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
+	dir, name, _ := strings.Cut(rest, ":")
+	return s.pullLayoutDir(ctx, "oci:"+rest, dir, dir, name, opts)
+}
+
+func (s *Store) pullLayoutDir(ctx context.Context, what, dir, shown, name string, opts PullOptions) ([]string, error) {
+	ref, err := layout.NewReference(dir, name)
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", what, err)
+	}
+	desc, err := layout.LoadManifestDescriptor(ref)
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", what, err)
+	}
+	names := layoutNames(desc.Annotations)
+	if names == nil {
+		names = localName(shown)
+	}
+	return s.pullRef(ctx, what, ref, opts, names)
+}
+
+// pullOCIArchive takes oci-archive:FILE[:NAME].
+func (s *Store) pullOCIArchive(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
+	file, name, _ := strings.Cut(rest, ":")
+	dir, err := s.extract(ctx, file)
+	if err != nil {
+		return nil, fmt.Errorf("pull oci-archive:%s: %w", rest, err)
+	}
+	defer os.RemoveAll(dir)
+	return s.pullLayoutDir(ctx, "oci-archive:"+rest, dir, file, name, opts)
+}
+
+// pullDockerArchive takes docker-archive:FILE[:NAME|:@INDEX].
+func (s *Store) pullDockerArchive(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
+	if !strings.Contains(filepath.Base(rest), ":") {
+		loaded, err := s.loadDockerArchive(ctx, rest)
+		if err != nil {
+			return nil, fmt.Errorf("pull docker-archive:%s: %w", rest, err)
+		}
+		ids := make([]string, len(loaded))
+		for i := range loaded {
+			ids[i] = loaded[i].ID
+		}
+		return ids, nil
+	}
+	ref, err := dockerarchive.ParseReference(rest)
+	if err != nil {
+		return nil, fmt.Errorf("pull docker-archive:%s: %w", rest, err)
+	}
+	var names []string
+	if tagged, ok := ref.DockerReference().(reference.NamedTagged); ok {
+		names = []string{tagged.String()}
+	}
+	return s.pullRef(ctx, "docker-archive:"+rest, ref, opts, names)
+}
