@@ -15,7 +15,8 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-// cell is the open file of one stride, and what was read from it.
+// cell is the file of one stride while its content is locked, and what was
+// read from it. Closing it unlocks the content.
 type cell struct {
 	f      *os.File
 	number uint32
@@ -49,34 +50,34 @@ type cellHolder struct {
 	Mapped    bool       `json:"mapped,omitempty"` // by TakeMapped
 }
 
-// openFree opens a stride's file and locks its content, unless somebody holds
-// the stride, which is a nil cell, or is changing it, which is errBusy.
-func (l *Ledger) openFree(number uint32) (*cell, error) {
-	held := false
-	c, err := l.cellFile(number, func(c *cell) (err error) {
-		// Look before locking: a lock for nothing makes others see errBusy.
-		if held, err = c.locked(); err != nil || held {
-			return err
-		}
-		err = sys.TryLockByte(c.f, lockState, sys.LockExclusive)
+// openCell opens a stride's file and locks its content, or says errBusy.
+func (l *Ledger) openCell(number uint32) (*cell, error) {
+	return l.cellFile(number, func(c *cell) error {
+		err := sys.TryLockByte(c.f, 0, sys.LockExclusive)
 		if errors.Is(err, unix.EAGAIN) {
 			return errBusy
 		}
-		if err == nil {
-			held, err = c.locked()
-		}
 		return err
 	})
-	if err != nil || !held {
-		return c, err
-	}
-	c.f.Close()
-	return nil, nil //nolint:nilnil // documented
 }
 
 // waitCell opens a stride's file and waits for its content.
 func (l *Ledger) waitCell(ctx context.Context, number uint32) (*cell, error) {
 	return l.cellFile(number, func(c *cell) error { return c.lock(ctx) })
+}
+
+// soonCell is waitCell for those who have no context: it gives up after a
+// while.
+func (l *Ledger) soonCell(number uint32) (*cell, error) {
+	return l.cellFile(number, func(c *cell) error {
+		for try := 0; ; try++ {
+			err := sys.TryLockByte(c.f, 0, sys.LockExclusive)
+			if !errors.Is(err, unix.EAGAIN) || try == 100 {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
 }
 
 func (l *Ledger) cellFile(number uint32, lock func(*cell) error) (*cell, error) {
@@ -86,7 +87,7 @@ func (l *Ledger) cellFile(number uint32, lock func(*cell) error) (*cell, error) 
 	}
 	c := &cell{f: f, number: number}
 	if err = lock(c); err == nil {
-		err = c.read()
+		c.state, err = readState(f)
 	}
 	if err != nil {
 		f.Close()
@@ -99,7 +100,7 @@ func (l *Ledger) cellFile(number uint32, lock func(*cell) error) (*cell, error) 
 // stopped, hence the pauses rather than a wait that nothing ends.
 func (c *cell) lock(ctx context.Context) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		err := sys.TryLockByte(c.f, lockState, sys.LockExclusive)
+		err := sys.TryLockByte(c.f, 0, sys.LockExclusive)
 		if !errors.Is(err, unix.EAGAIN) {
 			return err
 		}
@@ -109,26 +110,6 @@ func (c *cell) lock(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
-}
-
-// lockSoon is lock for those who have no context: it gives up after a while.
-func (c *cell) lockSoon() error {
-	for try := 0; ; try++ {
-		err := sys.TryLockByte(c.f, lockState, sys.LockExclusive)
-		if !errors.Is(err, unix.EAGAIN) || try == 100 {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// unlock lets others at the content. The hold stays.
-func (c *cell) unlock() error { return sys.TryLockByte(c.f, lockState, sys.Unlocked) }
-
-func (c *cell) read() error {
-	var err error
-	c.state, err = readState(c.f)
-	return err
 }
 
 func readState(f *os.File) (cellState, error) {
@@ -171,10 +152,18 @@ func (c *cell) write() error {
 	return nil
 }
 
-// locked says whether somebody else owns the stride through its lock.
-func (c *cell) locked() (bool, error) { return sys.OthersLockByte(c.f, lockHold) }
+// update changes the content of a stride's file that open opens.
+func update(open func() (*cell, error), change func(*cellState)) error {
+	c, err := open()
+	if err != nil {
+		return err
+	}
+	change(&c.state)
+	return errors.Join(c.write(), c.f.Close())
+}
 
-// live returns the holders that have not gone. locked is what locked() said.
+// live returns the holders that have not gone. locked says
+// that somebody locks the stride.
 // A lock whose owner is gone was handed on: then the recorded ones stand.
 func (s *cellState) live(boot string, locked bool) []cellHolder {
 	var sure, recorded []cellHolder

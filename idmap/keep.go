@@ -54,26 +54,19 @@ func (l *Ledger) writeKept(k kept) error {
 func (s *Slice) Keep(owner string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.cells) == 0 {
+	if s.hold == nil {
 		return errors.New("bug: keep a slice that was released")
 	}
-	head := s.cells[0]
-	if err := head.lockSoon(); err != nil {
+	head, err := s.ledger.soonCell(s.Ref.First)
+	if err != nil {
 		return fmt.Errorf("keep slice: %w", err)
 	}
-	return errors.Join(s.keep(owner), head.unlock())
-}
-
-func (s *Slice) keep(owner string) error {
+	defer head.f.Close()
 	k, err := s.ledger.readKept(s.Ref.First)
 	if err != nil || slices.Contains(k.Owners, owner) {
 		return err
 	}
-	state, err := readState(s.cells[0].f)
-	if err != nil {
-		return err
-	}
-	k.Slice, k.Extras = s.Ref, state.Extras
+	k.Slice, k.Extras = s.Ref, head.state.Extras
 	k.Owners = append(k.Owners, owner)
 	return s.ledger.writeKept(k)
 }

@@ -88,7 +88,7 @@ func inAnchor(t *testing.T, anchor, m Map) string {
 			syscall.SysProcIDMap{ContainerID: int(e.Container), HostID: int(e.Host), Size: int(e.Count)})
 	}
 	cmd.SysProcAttr.GidMappings = cmd.SysProcAttr.UidMappings // clone wants both
-	out, err := cmd.CombinedOutput()
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

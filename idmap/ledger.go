@@ -23,18 +23,17 @@ import (
 // first is left out: layers hold image ID X as anchor ID X, and the small IDs,
 // which most images use, shall belong to no container. 61 remain.
 //
-// Each stride has a file, named by its number and never removed:
+//	holds          byte N is locked, shared, by every owner of stride N
+//	N              the content of stride N: who holds it, which image it served,
+//	               the single IDs; locked for microseconds while it is changed
+//	N.kept         stride N belongs to a volume, until that is removed
+//	image-HASH     strides that an image has used: a hint
 //
-//	byte 0 of it, lock     whoever reads and then writes the file, for microseconds
-//	byte 1 of it, lock     shared, by every owner of the slice, as long as it owns it
-//	content                who holds it, which image it served, the single IDs
-//	NUMBER.kept            its slice belongs to a volume, until that is removed
-//	image-HASH             strides that an image has used: a hint
-//
-// A stride is free if nobody locks byte 1, no recorded init process lives and
+// A stride is free if nobody locks its byte, no recorded init process lives and
 // it is not kept. Locks and processes end with SIGKILL, so nothing has to be
-// cleaned up. Only takers of the same stride ever meet; nothing is synced to
-// disk but *.kept, since neither locks nor processes outlive a power failure.
+// cleaned up, and files N are never removed. Only takers of the same stride
+// ever meet: a look at a taken one is a single system call. Nothing is synced
+// to disk but *.kept, as neither locks nor processes outlive a power failure.
 
 const (
 	blockSize = 1024
@@ -42,12 +41,6 @@ const (
 	stride    = blockSize + spareSize
 	// probes bounds the search for a stride that no other image has used.
 	probes = 16
-)
-
-// Positions of the locks in a stride's file.
-const (
-	lockState = 0
-	lockHold  = 1
 )
 
 // Ledger says which of the anchor's IDs are in use. It is safe for concurrent
@@ -125,6 +118,15 @@ func (l *Ledger) strideOf(anchorID uint32) (uint32, bool) {
 
 func (l *Ledger) path(number uint32) string {
 	return filepath.Join(l.dir, strconv.FormatUint(uint64(number), 10))
+}
+
+// openHolds opens the file of the holds. Locks belong to what it returns.
+func (l *Ledger) openHolds() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(l.dir, "holds"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open slice ledger: %w", err)
+	}
+	return f, nil
 }
 
 // imagePath is where the strides of an image are noted.

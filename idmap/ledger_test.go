@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	holderEnv = "IDMAP_TEST_HOLDER"
-	anchorEnv = "IDMAP_TEST_ANCHOR"
+	holderEnv  = "IDMAP_TEST_HOLDER"
+	fighterEnv = "IDMAP_TEST_FIGHTER"
+	anchorEnv  = "IDMAP_TEST_ANCHOR"
 )
 
 // TestMain is also the program of the processes that tests start.
@@ -29,6 +30,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(holderEnv) != "":
 		holderMain(os.Getenv(holderEnv))
+	case os.Getenv(fighterEnv) != "":
+		fighterMain(os.Getenv(fighterEnv))
 	case os.Getenv(anchorEnv) != "":
 		anchorMain(os.Getenv(anchorEnv))
 	default:
@@ -51,6 +54,48 @@ func holderMain(dir string) {
 		fmt.Println("error", err)
 	}
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+}
+
+// fighterMain takes and releases slices of a ledger with too few of them. A
+// file per stride, which must not exist, shows when two processes have it.
+func fighterMain(dir string) {
+	l, err := OpenLedger(filepath.Join(dir, "ids"), 4*stride, LedgerOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	taken := 0
+	for i := range 150 {
+		n := Need{Container: fmt.Sprint(os.Getpid(), i), Image: fmt.Sprint(i % 3), Size: uint32(1 + i%2*1100)}
+		s, err := l.Take(context.Background(), n)
+		if errors.Is(err, ErrExhausted) {
+			continue
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		taken++
+		for _, number := range s.numbers {
+			mark := filepath.Join(dir, fmt.Sprint("mark", number))
+			f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				fmt.Println("taken twice:", err)
+				return
+			}
+			f.Close()
+		}
+		for _, number := range s.numbers {
+			os.Remove(filepath.Join(dir, fmt.Sprint("mark", number)))
+		}
+		if err := s.Release(); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	if taken == 0 {
+		fmt.Println("never got a slice")
+	}
 }
 
 type holderProc struct {
@@ -307,6 +352,33 @@ func TestProcessesTakeDistinctSlices(t *testing.T) {
 	}
 }
 
+func TestProcessesFightForSlices(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = append(os.Environ(), fighterEnv+"="+dir)
+			if out, err := cmd.Output(); err != nil || len(out) > 0 {
+				t.Errorf("%s%v", out, err)
+			}
+		})
+	}
+	wg.Wait()
+	l, err := OpenLedger(filepath.Join(dir, "ids"), 4*stride, LedgerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, err := l.Usage(); err != nil || u.Free != 3 {
+		t.Errorf("after all: %+v, %v", u, err)
+	}
+	for _, image := range []string{"0", "1", "2"} { // the hints do not grow
+		if n := len(l.noted(image)); n > 4 {
+			t.Errorf("image %s has %d notes for 3 strides", image, n)
+		}
+	}
+}
+
 func TestInitKeepsTheSlice(t *testing.T) {
 	l := openTest(t, stride) // one slice
 	sleep := exec.Command("sleep", "600")
@@ -321,9 +393,7 @@ func TestInitKeepsTheSlice(t *testing.T) {
 	if err := s.Record(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range s.Files() { // as SIGKILL would
-		f.Close()
-	}
+	s.File().Close() // as SIGKILL would
 	_, err = l.Take(t.Context(), Need{Container: "d"})
 	if !errors.Is(err, ErrExhausted) || !strings.Contains(err.Error(), "held by c") {
 		t.Errorf("Take beside a living init: %v", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-// maxMapped bounds the strides, and so the open files, of one TakeMapped.
+// maxMapped bounds the strides, and so the work, of one TakeMapped.
 const maxMapped = 512
 
 // TakeMapped holds the anchor IDs of maps that were given by hand, so that no
@@ -21,8 +21,12 @@ func (l *Ledger) TakeMapped(ctx context.Context, container string, uid, gid Map)
 	if err != nil {
 		return nil, fmt.Errorf("hold mapped IDs: %w", err)
 	}
+	hold, err := l.openHolds()
+	if err != nil {
+		return nil, err
+	}
 	s := &Slice{
-		ledger: l, done: make(chan struct{}),
+		ledger: l, numbers: numbers, hold: hold, done: make(chan struct{}),
 		holder: cellHolder{Container: container, Boot: l.boot, Owner: l.self, Mapped: true},
 	}
 	if len(numbers) > 0 {
@@ -31,15 +35,8 @@ func (l *Ledger) TakeMapped(ctx context.Context, container string, uid, gid Map)
 		s.holder.Ref = s.Ref
 	}
 	for _, number := range numbers {
-		c, err := l.waitCell(ctx, number)
-		if err == nil {
-			s.cells = append(s.cells, c)
-			err = l.addMapped(c, s.holder)
-		}
-		if err != nil {
-			for _, c := range s.cells {
-				c.f.Close()
-			}
+		if err := s.addMapped(ctx, number); err != nil {
+			hold.Close()
 			return nil, fmt.Errorf("hold mapped IDs: %w", err)
 		}
 	}
@@ -47,27 +44,30 @@ func (l *Ledger) TakeMapped(ctx context.Context, container string, uid, gid Map)
 	return s, nil
 }
 
-// addMapped holds one stride, of which the content is locked.
-func (l *Ledger) addMapped(c *cell, h cellHolder) error {
-	locked, err := c.locked()
+// addMapped holds one stride.
+func (s *Slice) addMapped(ctx context.Context, number uint32) error {
+	l := s.ledger
+	c, err := l.waitCell(ctx, number)
+	if err != nil {
+		return err
+	}
+	defer c.f.Close()
+	locked, err := sys.OthersLockByte(s.hold, int64(number))
 	if err != nil {
 		return err
 	}
 	c.state.Holders = c.state.live(l.boot, locked)
 	for _, o := range c.state.Holders {
-		if !o.Mapped && o.Container != h.Container {
-			err := fmt.Errorf("%w by %s: anchor IDs %s", ErrHeld, o.Container, l.span(c.number, 1))
+		if !o.Mapped && o.Container != s.holder.Container {
+			err := fmt.Errorf("%w by %s: anchor IDs %s", ErrHeld, o.Container, l.span(number, 1))
 			return hint.New(err, "burrow ids shows which IDs are free to map")
 		}
 	}
-	c.state.add(h)
-	if err := sys.TryLockByte(c.f, lockHold, sys.LockShared); err != nil {
+	if err := sys.TryLockByte(s.hold, int64(number), sys.LockShared); err != nil {
 		return err
 	}
-	if err := c.write(); err != nil {
-		return err
-	}
-	return c.unlock()
+	c.state.add(s.holder)
+	return c.write()
 }
 
 // stridesOf lists the strides that maps reach into, ascending.

@@ -50,15 +50,16 @@ type Slice struct {
 	// users and as groups.
 	Extras map[uint32]uint32
 
-	ledger *Ledger
-	mu     sync.Mutex // guards what follows, and the locks of cells
-	cells  []*cell
-	holder cellHolder
-	done   chan struct{} // closed by Release
+	ledger  *Ledger
+	numbers []uint32 // of its strides
+	mu      sync.Mutex
+	hold    *os.File // whose locks hold the slice; nil once released
+	holder  cellHolder
+	done    chan struct{} // closed by Release
 }
 
-// pin keeps the slice's files open although nobody may refer to the slice any
-// more: the garbage collector would close them, and so give the IDs away.
+// pin keeps the hold open although nobody may refer to the slice any more: the
+// garbage collector would close it, and so give the IDs away.
 func (s *Slice) pin() {
 	<-s.done
 	runtime.KeepAlive(s)
@@ -71,16 +72,11 @@ func (s *Slice) Record(ctx context.Context, init sys.ProcID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holder.Init = init
-	for _, c := range s.cells {
-		if err := c.lock(ctx); err != nil {
-			return fmt.Errorf("record init process: %w", err)
-		}
-		err := c.read()
-		if err == nil {
-			c.state.add(s.holder)
-			err = c.write()
-		}
-		if err := errors.Join(err, c.unlock()); err != nil {
+	for _, number := range s.numbers {
+		err := update(
+			func() (*cell, error) { return s.ledger.waitCell(ctx, number) },
+			func(state *cellState) { state.add(s.holder) })
+		if err != nil {
 			return fmt.Errorf("record init process: %w", err)
 		}
 	}
@@ -93,40 +89,34 @@ func (s *Slice) Record(ctx context.Context, init sys.ProcID) error {
 func (s *Slice) Release() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hold == nil {
+		return nil
+	}
 	var errs []error
-	for _, c := range s.cells {
-		errs = append(errs, s.leave(c), c.f.Close()) // closing drops the locks
+	for _, number := range s.numbers {
+		errs = append(errs, update(
+			func() (*cell, error) { return s.ledger.soonCell(number) }, s.leave))
 	}
-	if s.cells != nil {
-		close(s.done)
+	errs = append(errs, s.hold.Close()) // drops the locks
+	s.hold = nil
+	close(s.done)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("release slice: %w", err)
 	}
-	s.cells = nil
-	return errors.Join(errs...)
+	return nil
 }
 
 // leave strikes the container out, unless a successor has written itself in.
-func (s *Slice) leave(c *cell) error {
-	if err := c.lockSoon(); err != nil {
-		return fmt.Errorf("release slice: %w", err)
-	}
-	if err := c.read(); err != nil {
-		return err
-	}
-	mine := func(h cellHolder) bool {
+func (s *Slice) leave(state *cellState) {
+	state.Holders = slices.DeleteFunc(state.Holders, func(h cellHolder) bool {
 		return h.Container == s.holder.Container && h.Owner == s.holder.Owner && h.Init == s.holder.Init
-	}
-	c.state.Holders = slices.DeleteFunc(c.state.Holders, mine)
-	return c.write()
+	})
 }
 
-// Files are the open files whose locks hold the slice. They are close-on-exec.
-// A child that inherits them holds it too.
-func (s *Slice) Files() []*os.File {
+// File is the open file whose locks hold the slice, close-on-exec, or nil once
+// released. A child that inherits it holds the slice too.
+func (s *Slice) File() *os.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []*os.File
-	for _, c := range s.cells {
-		out = append(out, c.f)
-	}
-	return out
+	return s.hold
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // Holder is one container that holds a slice, or one volume that keeps one.
@@ -47,6 +49,11 @@ func (l *Ledger) Usage() (Usage, error) {
 	if err != nil {
 		return u, fmt.Errorf("list slices: %w", err)
 	}
+	hold, err := l.openHolds()
+	if err != nil {
+		return u, err
+	}
+	defer hold.Close()
 	used := map[uint32]bool{}
 	for _, e := range entries {
 		name, isKept := strings.CutSuffix(e.Name(), ".kept")
@@ -54,11 +61,13 @@ func (l *Ledger) Usage() (Usage, error) {
 		if err != nil || uint32(number) < l.first() || uint32(number) >= l.strides() {
 			continue
 		}
-		read := l.heldBy
+		var hs []Holder
+		var taken bool
 		if isKept {
-			read = l.keptBy
+			hs, taken, err = l.keptBy(uint32(number))
+		} else {
+			hs, taken, err = l.heldBy(hold, uint32(number))
 		}
-		hs, taken, err := read(uint32(number))
 		if err != nil {
 			return u, err
 		}
@@ -104,7 +113,7 @@ func (l *Ledger) Reserved() Range { return l.span(0, l.first()) }
 
 // heldBy lists the containers whose slice begins at the stride. taken says
 // that the stride is in use, as part of some slice.
-func (l *Ledger) heldBy(number uint32) (hs []Holder, taken bool, err error) {
+func (l *Ledger) heldBy(hold *os.File, number uint32) (hs []Holder, taken bool, err error) {
 	f, err := os.Open(l.path(number))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false, nil
@@ -112,23 +121,26 @@ func (l *Ledger) heldBy(number uint32) (hs []Holder, taken bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("list slices: %w", err)
 	}
-	c := &cell{f: f, number: number}
 	defer f.Close()
-	if err := c.read(); err != nil {
-		return nil, false, err
-	}
-	locked, err := c.locked()
+	locked, err := sys.OthersLockByte(hold, int64(number))
 	if err != nil {
 		return nil, false, err
 	}
-	live := c.state.live(l.boot, locked)
+	// Without a lock on the content it may be half written: then look again.
+	var state cellState
+	for try := 0; try < 3 && (try == 0 || (locked && len(state.Holders) == 0)); try++ {
+		if state, err = readState(f); err != nil {
+			return nil, false, err
+		}
+	}
+	live := state.live(l.boot, locked)
 	for _, h := range live {
 		if h.Ref.First != number {
 			continue
 		}
 		out := Holder{
 			Slice: h.Ref, IDs: l.span(h.Ref.First, h.Ref.Count), Container: h.Container,
-			Image: h.Image, PID: h.Init.PID, Extras: c.state.Extras,
+			Image: h.Image, PID: h.Init.PID, Extras: state.Extras,
 		}
 		if h.Owner.Alive() {
 			out.Owner = h.Owner.PID
