@@ -1,0 +1,203 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// DefaultMirror is where the packages of the machine come from.
+const DefaultMirror = "http://deb.debian.org/debian"
+
+//go:embed all:recipe
+var recipeFiles embed.FS
+
+// Recipe says how the base is made and where it is kept.
+type Recipe struct {
+	Cache  string       // directory of bases, created when missing
+	Mirror string       // Debian mirror; DefaultMirror if empty
+	Log    *slog.Logger // progress; nil discards
+}
+
+// Base is a built machine that is not running. It is never written to again.
+type Base struct {
+	Dir string
+}
+
+func (b Base) disk() string                 { return filepath.Join(b.Dir, "disk.img") }
+func (b Base) kernel(version string) string { return filepath.Join(b.Dir, "vmlinuz-"+version) }
+func (b Base) initrd(version string) string { return filepath.Join(b.Dir, "initrd-"+version) }
+func (b Base) key() string                  { return filepath.Join(b.Dir, "key") }
+func (b Base) knownHosts() string           { return filepath.Join(b.Dir, "known_hosts") }
+
+// Cached returns the base if it is built already.
+func (r Recipe) Cached() (Base, bool) {
+	key, err := recipeKey()
+	if err != nil {
+		return Base{}, false
+	}
+	base := Base{Dir: filepath.Join(r.Cache, key)}
+	_, err = os.Stat(base.disk())
+	return base, err == nil
+}
+
+// Build returns the base, making it first when the cache has none. Processes that
+// ask at the same time wait for the first one.
+func (r Recipe) Build(ctx context.Context) (Base, error) {
+	if base, ok := r.Cached(); ok {
+		return base, nil
+	}
+	if err := os.MkdirAll(r.Cache, 0o755); err != nil {
+		return Base{}, fmt.Errorf("create cache: %w", err)
+	}
+	unlock, err := lock(ctx, filepath.Join(r.Cache, "lock"))
+	if err != nil {
+		return Base{}, err
+	}
+	defer unlock()
+	base, ok := r.Cached()
+	if ok {
+		return base, nil
+	}
+	r.prune(base)
+	return base, r.make(ctx, base)
+}
+
+// prune removes bases of other recipes and what a killed build left. A machine
+// that still runs on one of them has its files open and does not notice.
+func (r Recipe) prune(keep Base) {
+	entries, err := os.ReadDir(r.Cache)
+	if err != nil {
+		return // nothing to remove is no reason not to build
+	}
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != filepath.Base(keep.Dir) && e.Name() != "debs" {
+			_ = os.RemoveAll(filepath.Join(r.Cache, e.Name()))
+		}
+	}
+}
+
+// make runs the recipe beside the base's place and renames the result into it, so
+// that a base exists whole or not at all.
+func (r Recipe) make(ctx context.Context, base Base) error {
+	work := base.Dir + ".tmp"
+	recipe := filepath.Join(work, "recipe")
+	if err := unpackRecipe(recipe); err != nil {
+		return err
+	}
+	// A pid namespace: whatever the build leaves running dies with its first process,
+	// and with it the mounts in its mount namespace.
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private",
+		"--pid", "--fork", "--kill-child", "bash", filepath.Join(recipe, "build.sh"), work, r.mirror())
+	var tail bytes.Buffer
+	out := &lineWriter{log: r.logger(), keep: &tail}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build the machine: %w\n%s", err, tail.String())
+	}
+	if err := os.RemoveAll(recipe); err != nil {
+		return fmt.Errorf("remove recipe: %w", err)
+	}
+	if err := os.Rename(work, base.Dir); err != nil {
+		return fmt.Errorf("publish base: %w", err)
+	}
+	return nil
+}
+
+func (r Recipe) mirror() string {
+	if r.Mirror == "" {
+		return DefaultMirror
+	}
+	return strings.TrimRight(r.Mirror, "/")
+}
+
+func (r Recipe) logger() *slog.Logger {
+	if r.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Log
+}
+
+// recipeKey is the hash of every file of the recipe, names included.
+func recipeKey() (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(recipeFiles, "recipe", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := recipeFiles.ReadFile(name)
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(data), data)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("hash recipe: %w", err)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+}
+
+func unpackRecipe(dir string) error {
+	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+		return fmt.Errorf("remove unfinished build: %w", err)
+	}
+	files, err := fs.Sub(recipeFiles, "recipe")
+	if err != nil {
+		return fmt.Errorf("open recipe: %w", err)
+	}
+	if err := os.CopyFS(dir, files); err != nil {
+		return fmt.Errorf("unpack recipe: %w", err)
+	}
+	return nil
+}
+
+// lock takes an exclusive lock on a file; the lock dies with the process.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			f.Close()
+			return nil, os.NewSyscallError("flock", err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("wait for another build: %w", ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// lineWriter logs what a command prints line by line and keeps it for the error.
+type lineWriter struct {
+	log  *slog.Logger
+	keep *bytes.Buffer
+	part string
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.keep.Write(p)
+	lines := strings.Split(w.part+string(p), "\n")
+	w.part = lines[len(lines)-1]
+	for _, line := range lines[:len(lines)-1] {
+		w.log.Info("build", slog.String("line", line))
+	}
+	return len(p), nil
+}
