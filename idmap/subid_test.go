@@ -240,3 +240,19 @@ func FuzzTable(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseGetsubids(f *testing.F) {
+	f.Add("0: alice 100000 65536\n1: alice 300000 10\n")
+	f.Add("Error fetching ranges\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ParseGetsubids(strings.NewReader(text), alice)
+		if (err == nil) == (len(got) == 0) {
+			t.Errorf("ParseGetsubids() = %v, %v", got, err)
+		}
+		for _, r := range got {
+			if r.Count == 0 || r.end() > noID {
+				t.Errorf("range %+v", r)
+			}
+		}
+	})
+}
