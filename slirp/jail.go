@@ -105,23 +105,14 @@ func (b *builder) same(path string) {
 }
 
 // resolv makes a link from where /etc/resolv.conf really is to a directory
-// that shows the host's as it changes. A stub on loopback is replaced by
-// systemd-resolved's list of servers: the forwarder of slirp4netns hands every
-// port, not only 53, of its own address on to the server's, which must not be
-// this host's loopback.
+// that shows the host's as it changes.
 func (b *builder) resolv() {
 	real, err := filepath.EvalSymlinks(resolvFile)
 	if err != nil || strings.HasPrefix(real, "/etc/") || strings.HasPrefix(real, "/usr/") {
 		return
 	}
-	use := real
-	if r, err := readResolv(real); err == nil && r.onlyLoopback() {
-		if up, err := readResolv(upstreamFile); err == nil && len(up.Servers) > 0 {
-			use = upstreamFile
-		}
-	}
-	b.add(filepath.Dir(use), dnsDir, readOnly)
-	b.links = append(b.links, [2]string{filepath.Join(dnsDir, filepath.Base(use)), real})
+	b.add(filepath.Dir(real), dnsDir, readOnly)
+	b.links = append(b.links, [2]string{filepath.Join(dnsDir, filepath.Base(real)), real})
 }
 
 func (b *builder) has(path string) bool {

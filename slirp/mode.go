@@ -58,11 +58,6 @@ type Mode struct {
 	Outbound6 string `json:"outbound6,omitempty"`
 	// Interface is the device's name in the container; empty means tap0.
 	Interface string `json:"interface,omitempty"`
-	// ContainerOwned says that the network namespace belongs to the container's
-	// user namespace (--cap-add NET_ADMIN or NET_RAW). The container could then
-	// undo our routing rules, so it gets no DNS forwarder. No spelling of
-	// --network sets it.
-	ContainerOwned bool `json:"container_owned,omitempty"`
 	// Extra are options handed to pasta as they are.
 	Extra []string `json:"extra,omitempty"`
 }
@@ -175,10 +170,8 @@ func (m Mode) Info() Info {
 		Interface: m.Interface,
 		Address:   netip.PrefixFrom(nth(n, guestPart), n.Bits()),
 		Gateway:   nth(n, hostPart),
+		DNS:       []netip.Addr{nth(n, dnsPart)},
 		MTU:       m.MTU,
-	}
-	if !m.ContainerOwned {
-		info.DNS = []netip.Addr{nth(n, dnsPart)}
 	}
 	if info.Interface == "" {
 		info.Interface = "tap0"

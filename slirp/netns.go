@@ -70,11 +70,6 @@ func OpenNetns(path string) (*Netns, error) {
 	return &Netns{Path: path, File: f}, nil
 }
 
-// openUserns opens this process's user namespace.
-func openUserns() (*os.File, error) {
-	return os.OpenFile("/proc/thread-self/ns/user", os.O_RDONLY|unix.O_CLOEXEC, 0)
-}
-
 // Configure does for a namespace that somebody else made, for instance with
 // the container's own user namespace as owner, what NewNetns does for its own.
 func (n *Netns) Configure(ctx context.Context, o NetnsOptions) error {

@@ -22,8 +22,8 @@ import (
 // host's (V57).
 //
 // It tells that it is ready by writing its PID file, which happens after the
-// device is configured and before the filter is loaded; the file is its
-// standard output, because it may close every other descriptor.
+// device is configured and before the filter is loaded (see awaitFilter); the
+// file is its standard output, because it may close every other descriptor.
 //
 // rootlesskit's driver for it is not used: it runs pasta --version three
 // times, and lets pasta go into the background, where nothing ends it should

@@ -13,6 +13,9 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
+// ruleReply is where our routing rules come: after "local", before "main".
+const ruleReply = 100
+
 // forwarder carries published ports into the namespace.
 //
 //	client ── listener ── rootlesskit's builtin driver ══ socket ══ server

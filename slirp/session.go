@@ -85,13 +85,6 @@ func (s *Session) check(o Options) (program string, err error) {
 	if s.ns == nil || s.ns.File == nil {
 		return "", errors.New("bug: network helper without a network namespace")
 	}
-	owned, err := s.ns.owned()
-	if err != nil {
-		return "", err
-	}
-	if owned == s.mode.ContainerOwned {
-		return "", errors.New("bug: Mode.ContainerOwned disagrees with the network namespace")
-	}
 	if program, err = findProgram(string(s.mode.Kind), o.ProgramDirs); err != nil {
 		return "", err
 	}
@@ -171,7 +164,10 @@ func (s *Session) begin(ctx context.Context, program string) (*started, error) {
 		case <-ctx.Done():
 		}
 	}()
-	return begun, begun.helper.awaitReady(ctx, begun.ready)
+	if err := begun.helper.awaitReady(ctx, begun.ready); err != nil {
+		return begun, err
+	}
+	return begun, begun.helper.awaitFilter(ctx)
 }
 
 func (s *Session) publish(ctx context.Context, o Options) (err error) {
@@ -227,7 +223,8 @@ func (s *Session) Ports() []Port {
 	return s.ports.published
 }
 
-// Close ends the helper and gives the ports back. It may be called twice.
+// Close ends the helper, without waiting until the kernel has taken it apart,
+// and gives the ports back. It may be called twice.
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.closed)

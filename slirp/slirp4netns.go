@@ -68,9 +68,6 @@ func slirp4netnsArgs(m Mode) []string {
 	if m.IPv6 {
 		args = append(args, "--enable-ipv6")
 	}
-	if m.ContainerOwned {
-		args = append(args, "--disable-dns") // see fenceDNS
-	}
 	if m.Outbound4 != "" {
 		args = append(args, "--outbound-addr="+m.Outbound4)
 	}

@@ -33,7 +33,7 @@ func anchored(t testing.TB) bool {
 	if os.Getenv(insideVar) != "" {
 		t.Skip("another test's namespaces")
 	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=60s")
 	if b, ok := t.(*testing.B); ok {
 		cmd.Args[1] = "-test.run=^$"
 		cmd.Args = append(cmd.Args, "-test.bench=^"+b.Name()+"$", "-test.benchtime="+fmt.Sprint(max(b.N, 20))+"x")
@@ -180,9 +180,14 @@ func in(t testing.TB, ns *Netns, fn func() error) {
 
 // ask connects from ns to addr and returns what the other side says.
 func ask(ctx context.Context, ns *Netns, network, addr string) (string, error) {
+	return askFor(ctx, ns, network, addr, 5*time.Second)
+}
+
+// askFor is ask with another patience.
+func askFor(ctx context.Context, ns *Netns, network, addr string, patience time.Duration) (string, error) {
 	var c net.Conn
 	dial := func() (err error) {
-		c, err = (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, addr)
+		c, err = (&net.Dialer{Timeout: patience}).DialContext(ctx, network, addr)
 		return err
 	}
 	err := error(nil)
@@ -195,7 +200,7 @@ func ask(ctx context.Context, ns *Netns, network, addr string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if strings.HasPrefix(network, "udp") {
 		if _, err := c.Write([]byte("?")); err != nil {
 			return "", err

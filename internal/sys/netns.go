@@ -56,13 +56,3 @@ func DetachedSysfs() (*os.File, error) {
 	}
 	return os.NewFile(uintptr(mnt), "sysfs"), nil
 }
-
-// NamespaceUserns opens the user namespace that owns ns (ioctl_ns(2),
-// NS_GET_USERNS, Linux 4.9). EPERM says that it is not one of the caller's.
-func NamespaceUserns(ns *os.File) (*os.File, error) {
-	fd, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
-	if err != nil {
-		return nil, &os.PathError{Op: "NS_GET_USERNS", Path: ns.Name(), Err: err}
-	}
-	return os.NewFile(uintptr(fd), ns.Name()+"/userns"), nil
-}
