@@ -26,7 +26,13 @@ func (r *run) findUser(context.Context) (err error) {
 	if r.who, err = lookupIdentity(r.scaffold.root(), name, r.spec.Process.Groups); err != nil {
 		return err
 	}
-	return r.checkMapped()
+	if r.spec.Process.KeepGroups {
+		r.who.groups = nil
+	}
+	if err := r.checkMapped(); err != nil {
+		return err
+	}
+	return r.addAccounts()
 }
 
 // keptUser is who keep-id runs as: the ID that stands for the caller.
@@ -109,11 +115,13 @@ func (r *run) configure(context.Context) error {
 		UID:           r.who.uid,
 		GID:           r.who.gid,
 		Groups:        r.who.groups,
+		KeepGroups:    r.spec.Process.KeepGroups,
 		Umask:         r.spec.Process.Umask,
 		OOMScore:      r.spec.Process.OOMScoreAdj,
 		Policy:        r.policy,
 		Sysctls:       ownSysctls(r.policy.Sysctls),
 		TTY:           r.spec.Stdio.TTY,
+		Cgroup:        r.cgroup,
 		DieWithParent: true,
 	}
 	return r.stdio()

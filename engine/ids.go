@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +26,10 @@ func (r *run) parseUserns() (err error) {
 		r.mode, err = idmap.ExplicitMode(n.UIDMap, n.GIDMap)
 		return err
 	}
+	if n.SubUIDName != "" || n.SubGIDName != "" {
+		r.mode, err = namedMode(n.SubUIDName, n.SubGIDName)
+		return err
+	}
 	if r.mode, err = idmap.ParseMode(n.Userns); err != nil {
 		return err
 	}
@@ -35,34 +41,72 @@ func (r *run) parseUserns() (err error) {
 	return nil
 }
 
+// namedMode takes the sub-IDs of the names in /etc/subuid and /etc/subgid; one
+// name stands for both.
+func namedMode(uidName, gidName string) (idmap.Mode, error) {
+	uids, err := namedRanges("/etc/subuid", cmp.Or(uidName, gidName))
+	if err != nil {
+		return idmap.Mode{}, err
+	}
+	gids, err := namedRanges("/etc/subgid", cmp.Or(gidName, uidName))
+	return idmap.NamedMode(idmap.SubIDs{UIDs: uids, GIDs: gids}), err
+}
+
+func namedRanges(path, name string) ([]idmap.Range, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	table, err := idmap.ParseTable(f, path)
+	if err != nil {
+		return nil, err
+	}
+	return table.Ranges(idmap.User{Name: name})
+}
+
 // onlySelf says that the anchor maps nothing but the user.
 func onlySelf(m idmap.Map) bool { return m.Size() <= 1 }
 
-// takeSlice takes sub-IDs for this container and computes its maps.
+// takeSlice takes sub-IDs for this container and computes its maps. IDs mapped
+// by hand are held too, so that no slice is made of them.
 func (r *run) takeSlice(ctx context.Context) error {
+	ledger, err := idmap.OpenLedger(r.opts.Dirs.Ledger(), idmap.Available(r.opts.UIDs, r.opts.GIDs), idmap.LedgerOptions{})
+	if err != nil {
+		return err
+	}
 	if r.mode.NeedsSlice() {
-		if err := r.fromLedger(ctx); err != nil {
+		if err := r.fromLedger(ctx, ledger); err != nil {
 			return err
 		}
 	}
 	if !r.mode.OwnNamespace() {
-		r.uids = idmap.Map{{Container: 0, Host: 0, Count: uint32(r.opts.UIDs.Size())}}
-		r.gids = idmap.Map{{Container: 0, Host: 0, Count: uint32(r.opts.GIDs.Size())}}
+		r.uids, r.gids = wholeAnchor(r.opts.UIDs), wholeAnchor(r.opts.GIDs)
 		return nil
 	}
 	caller := idmap.Caller{AnchorUIDs: r.opts.UIDs, AnchorGIDs: r.opts.GIDs}
 	caller.UID, _ = r.opts.UIDs.Host(0)
 	caller.GID, _ = r.opts.GIDs.Host(0)
-	var err error
-	r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, caller)
-	return err
-}
-
-func (r *run) fromLedger(ctx context.Context) error {
-	ledger, err := idmap.OpenLedger(r.opts.Dirs.Ledger(), idmap.Available(r.opts.UIDs, r.opts.GIDs), idmap.LedgerOptions{})
-	if err != nil {
+	if r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, caller); err != nil {
 		return err
 	}
+	if r.mode.Kind != idmap.Explicit {
+		return nil
+	}
+	if r.slice, err = ledger.TakeMapped(ctx, r.id, r.uids, r.gids); err != nil {
+		return err
+	}
+	r.later(func() { _ = r.slice.Release() })
+	return nil
+}
+
+// wholeAnchor maps the anchor's IDs to themselves: a container without a user
+// namespace of its own.
+func wholeAnchor(anchor idmap.Map) idmap.Map {
+	return idmap.Map{{Container: 0, Host: 0, Count: uint32(anchor.Size())}}
+}
+
+func (r *run) fromLedger(ctx context.Context, ledger *idmap.Ledger) (err error) {
 	need := idmap.Need{
 		Image:     r.image.name,
 		Container: r.id,

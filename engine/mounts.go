@@ -13,6 +13,7 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
+	"github.com/burrow-run/burrow/security"
 	"github.com/burrow-run/burrow/slirp"
 )
 
@@ -51,8 +52,8 @@ func (r *run) systemMounts() []launch.Mount {
 		out = append(out,
 			launch.Mount{Type: "tmpfs", Source: "tmpfs", Dest: "/dev", Flags: sys.MountNoSUID | sys.MountNoExec, Data: "mode=755,size=65536k"},
 			launch.Mount{Type: "devpts", Source: "devpts", Dest: "/dev/pts", Flags: sys.MountNoSUID | sys.MountNoExec, Data: r.devptsData()},
-			launch.Mount{Type: "mqueue", Source: "mqueue", Dest: "/dev/mqueue", Flags: safe},
 		)
+		out = append(out, r.mqueueMount()...)
 	}
 	out = append(out, r.sysMounts()...)
 	if r.spec.Namespaces.IPC.Mode == spec.NamespaceHost {
@@ -73,6 +74,19 @@ func (r *run) procMount() launch.Mount {
 		Type: "proc", Source: "proc", Dest: "/proc", Flags: safe,
 		Data: strings.Join(r.policy.ProcOptions, ","),
 	}
+}
+
+// mqueueMount shows the message queues of the IPC namespace. Those of the host
+// can only be shown if the host has them mounted: its owner alone may mount.
+func (r *run) mqueueMount() []launch.Mount {
+	const dir = "/dev/mqueue"
+	if r.spec.Namespaces.IPC.Mode != spec.NamespaceHost {
+		return []launch.Mount{{Type: "mqueue", Source: "mqueue", Dest: dir, Flags: safe}}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	return []launch.Mount{{Type: "bind", Source: dir, Dest: dir, Flags: sys.MountBind | safe}}
 }
 
 // devptsData leaves the tty group out where the container does not have it.
@@ -324,7 +338,7 @@ func (r *run) relabel(source string, how spec.Relabel) error {
 	if how == spec.RelabelNone || r.policy.SELinux.MountLabel == "" {
 		return nil
 	}
-	return nil // RELABEL
+	return security.Relabel(source, r.policy.SELinux.MountLabel, how == spec.RelabelShared, r.opts.Home)
 }
 
 // chownTree gives everything below source to the payload's user (:U).

@@ -27,8 +27,8 @@ type Options struct {
 	Signals <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
-	// Port starts this executable as the port driver's child.
-	Executable string
+	// SystemdBus: the user's service manager can be reached.
+	SystemdBus bool
 	// DefaultNetwork is the --network of a command line without one.
 	DefaultNetwork string
 	Warn           func(text string) // nil discards

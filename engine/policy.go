@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
@@ -17,6 +18,9 @@ func (r *run) compilePolicy(context.Context) error {
 	}
 	mode, err := r.networkMode()
 	if err != nil {
+		return err
+	}
+	if r.cgroup, err = r.planCgroup(); err != nil {
 		return err
 	}
 	s, ns := r.spec.Security, r.spec.Namespaces
@@ -40,6 +44,14 @@ func (r *run) compilePolicy(context.Context) error {
 		options.Devices = append(options.Devices, d.Host)
 	}
 	host := security.Probe()
+	if host.SELinux.Mounted {
+		level, err := security.ReserveLevel(filepath.Join(r.opts.Dirs.State, "levels"), newID())
+		if err != nil {
+			return err
+		}
+		r.later(func() { _ = level.Close() })
+		options.Level = level.Value
+	}
 	if r.policy, err = security.Compile(options, host); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type run struct {
 	keepResolv bool // --dns=none
 	who        identity
 	policy     security.Policy
+	cgroup     launch.Cgroup
 	program    *security.Program
 	config     launch.Config
 	record     Record

@@ -43,7 +43,8 @@ func newScaffold(sources []string) (scaffold, error) {
 				return scaffold{}, err
 			}
 		}
-		return s, nil
+		// What is in here is none of the container's business.
+		return s, os.Mkdir(s.path("net"), 0o700)
 	}
 	return scaffold{}, errNoScaffold
 }

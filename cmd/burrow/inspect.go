@@ -22,6 +22,7 @@ type inspected struct {
 	Image   string
 	// ImageName is the name the image had when the container was made.
 	ImageName  string
+	Config     inspectedConfig
 	HostConfig inspectedHost
 	// IDMappings are what the container's IDs are on the host side of its
 	// namespace: IDs of the anchor.
@@ -49,6 +50,20 @@ type inspectedHost struct {
 	CapAdd         []string
 	CapDrop        []string
 	SecurityOpt    []string
+}
+
+// inspectedConfig leaves the values of the environment out: they may be secrets.
+type inspectedConfig struct {
+	Hostname    string
+	User        string
+	WorkingDir  string
+	Tty         bool //nolint:revive // Docker's name
+	OpenStdin   bool
+	Labels      map[string]string
+	Annotations map[string]string
+	StopSignal  string
+	StopTimeout int // seconds
+	Healthcheck any
 }
 
 type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
@@ -94,6 +109,15 @@ func view(r engine.Record) inspected {
 			CapAdd: r.Spec.Security.CapAdd, CapDrop: r.Spec.Security.CapDrop, SecurityOpt: r.Spec.Security.Options,
 		},
 		SecurityReport: r.Security,
+	}
+	p := r.Spec.Process
+	v.Config = inspectedConfig{
+		Hostname: r.Hostname, User: p.User, WorkingDir: p.Workdir, Tty: r.Spec.Stdio.TTY, OpenStdin: r.Spec.Stdio.Interactive,
+		Labels: r.Spec.Labels, Annotations: r.Spec.Annotations,
+		StopTimeout: int(r.Spec.Stop.Timeout.Seconds()), Healthcheck: r.Spec.Healthcheck,
+	}
+	if r.Spec.Stop.Signal != 0 {
+		v.Config.StopSignal = r.Spec.Stop.Signal.String()
 	}
 	if len(r.Command) > 0 {
 		v.Path, v.Args = r.Command[0], r.Command[1:]

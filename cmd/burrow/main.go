@@ -26,8 +26,6 @@ func run(ctx context.Context, args []string) int {
 		return libcontainerInit()
 	}
 	switch stage.Current() {
-	case stage.PortChild: // started by the network session, in the container's network namespace
-		return portChild(args)
 	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
 		return command(ctx, args[1:])
 	}

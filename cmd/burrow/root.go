@@ -51,7 +51,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "say what happens, with times")
 	root.AddCommand(
 		a.runCommand(), a.psCommand(), a.rmCommand(), a.inspectCommand(),
-		a.doctorCommand(),
+		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
 		a.infoCommand(), a.versionCommand(), a.unshareCommand(), a.systemCommand(),
 	)
 	root.AddCommand(a.imageCommands()...)

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,7 +41,7 @@ func (a *app) runCommand() *cobra.Command {
 		exit, err := engine.Run(cmd.Context(), s, engine.Options{
 			Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 			Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-			Signals: forwarded(s.Stdio), Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"),
+			Signals: forwarded(s.Stdio), Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), SystemdBus: systemdBus(),
 			Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 		})
 		if err != nil {
@@ -53,6 +53,18 @@ func (a *app) runCommand() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// systemdBus says whether the user's service manager can be asked for a scope.
+func systemdBus() bool {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus"))
+	return err == nil
 }
 
 func orElse(s, other string) string {
@@ -75,17 +87,13 @@ func forwarded(io spec.Stdio) <-chan os.Signal {
 	return ch
 }
 
-func (a *app) logger() *slog.Logger {
-	if !a.debug {
-		return nil
-	}
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
 // pullFunc fetches an image with the executable that can.
 func (a *app) pullFunc() func(context.Context, string, spec.Pull) error {
 	return func(ctx context.Context, image string, p spec.Pull) error {
-		args := []string{"pull", "--quiet", "--policy", string(p.Policy)}
+		args := []string{"pull", "--policy", string(p.Policy)}
+		if p.Quiet {
+			args = append(args, "--quiet")
+		}
 		if p.AuthFile != "" {
 			args = append(args, "--authfile", p.AuthFile)
 		}

@@ -40,6 +40,34 @@ type Device struct {
 	Major, Minor int64
 }
 
+// CgroupKind says how the container gets a cgroup.
+type CgroupKind int
+
+// The kinds of cgroup.
+const (
+	CgroupNone    CgroupKind = iota // it stays in the caller's
+	CgroupFS                        // a directory made below Parent
+	CgroupSystemd                   // a scope of the user's service manager, below the slice Parent
+)
+
+// Cgroup is where the container's processes are accounted and limited.
+type Cgroup struct {
+	Kind   CgroupKind
+	Parent string
+	Limits Limits
+}
+
+// Limits of a cgroup; zero is no limit, -1 unlimited.
+type Limits struct {
+	Memory, MemorySwap, MemoryReservation int64 // bytes; MemorySwap includes Memory
+	CPUPeriod                             uint64
+	CPUQuota                              int64  // microseconds per period
+	CPUShares                             uint64 // cgroup v1 scale
+	CPUs, Mems                            string
+	Pids                                  int64
+	IOWeight                              uint16 // cgroup v1 scale, 10 to 1000
+}
+
 // Config is everything that starting a container needs; all paths are absolute
 // and as this process sees them.
 type Config struct {
@@ -59,13 +87,16 @@ type Config struct {
 	Cwd      string
 	UID, GID uint32
 	Groups   []uint32
-	Umask    uint32
-	OOMScore *int
+	// KeepGroups leaves the caller's supplementary groups in place, which the
+	// container cannot name but whose files it may use.
+	KeepGroups bool
+	Umask      uint32
+	OOMScore   *int
 
 	Policy  security.Policy
 	Sysctls map[string]string
 
-	CgroupPath string // absolute path of an existing cgroup v2 directory, or empty: stay where we are
+	Cgroup Cgroup
 
 	Stdin, Stdout, Stderr *os.File
 	TTY                   bool

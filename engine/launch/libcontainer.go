@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"os"
+	"path"
 
 	"github.com/opencontainers/cgroups"
 	devices "github.com/opencontainers/cgroups/devices/config"
@@ -38,9 +39,9 @@ func lcConfig(c Config) (*configs.Config, error) {
 		Sysctl:          c.Sysctls,
 		OomScoreAdj:     c.OOMScore,
 		Cgroups:         lcCgroup(c),
-		// Limits are written by whoever made the cgroup (package cgroup); for libcontainer
-		// there is nothing to do and nothing to fail.
-		RootlessCgroups: true,
+		RootlessCgroups: c.Cgroup.Kind == CgroupNone,
+		// The one thing it still means, with the maps written directly: setgroups is left out.
+		RootlessEUID: c.KeepGroups,
 	}
 	var err error
 	if out.Rlimits, err = lcRlimits(c.Policy.Rlimits); err != nil {
@@ -166,11 +167,28 @@ func lcMap(m idmap.Map) []configs.IDMap {
 	return out
 }
 
+// lcCgroup hands the cgroup to libcontainer's managers, which translate the
+// limits to cgroup v2. Without one there is nothing to do and nothing to fail.
 func lcCgroup(c Config) *cgroups.Cgroup {
-	return &cgroups.Cgroup{
-		Name:      c.ID,
-		Parent:    "burrow",
-		Rootless:  true,
-		Resources: &cgroups.Resources{},
+	out := &cgroups.Cgroup{Name: c.ID, Parent: "burrow", Rootless: true, Resources: &cgroups.Resources{}}
+	switch c.Cgroup.Kind {
+	case CgroupNone:
+		return out
+	case CgroupFS:
+		out.Parent = ""
+		out.Path = path.Join(c.Cgroup.Parent, "burrow-"+c.ID)
+	case CgroupSystemd:
+		out.Systemd, out.ScopePrefix, out.Parent = true, "burrow", c.Cgroup.Parent
 	}
+	l := c.Cgroup.Limits
+	r := out.Resources
+	r.Memory, r.MemorySwap, r.MemoryReservation = l.Memory, l.MemorySwap, l.MemoryReservation
+	r.CpuPeriod, r.CpuQuota = l.CPUPeriod, l.CPUQuota
+	r.CpuWeight = cgroups.ConvertCPUSharesToCgroupV2Value(l.CPUShares)
+	r.CpusetCpus, r.CpusetMems = l.CPUs, l.Mems
+	r.BlkioWeight = l.IOWeight
+	if l.Pids != 0 {
+		r.PidsLimit = &l.Pids
+	}
+	return out
 }

@@ -56,6 +56,11 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	if out.lc, err = libcontainer.Create(c.StateDir, c.ID, config); err != nil {
 		return nil, fmt.Errorf("create container: %w", err)
 	}
+	// Not earlier: libcontainer's list of namespaced settings, which Create checks
+	// against, does not know that user.* belongs to the user namespace.
+	if n := c.Policy.MaxUserNamespaces; n != nil && !c.Namespaces.User.Host && c.Namespaces.User.Path == "" {
+		config.Sysctl["user.max_user_namespaces"] = strconv.Itoa(*n)
+	}
 	out.process = newProcess(c, programFD, statusChild)
 	var console *consolePair
 	if c.TTY {
