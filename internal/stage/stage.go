@@ -8,7 +8,6 @@ package stage
 
 import (
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 )
@@ -18,9 +17,8 @@ type Stage string
 
 // The processes of the tree.
 const (
-	Command   Stage = ""          // started by the user
-	Joined    Stage = "joined"    // the same command, executed again to enter the anchor
-	PortChild Stage = "portchild" // started by the network session, inside the container's network namespace
+	Command Stage = ""       // started by the user
+	Joined  Stage = "joined" // the same command, executed again to enter the anchor
 )
 
 // envName is also known to userns/nsjoin/enter.c.
@@ -46,13 +44,4 @@ func Env(s Stage, detail string) string {
 		v += ":" + detail
 	}
 	return envName + "=" + v
-}
-
-// Child prepares this executable as stage s with the given arguments and
-// nothing else of the environment.
-func Child(s Stage, args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...) //nolint:noctx // the caller owns the process through a pidfd, not a context
-	cmd.Env = []string{Env(s, "")}
-	cmd.Args[0] = "burrow"
-	return cmd
 }
