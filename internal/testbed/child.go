@@ -1,0 +1,73 @@
+package testbed
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// ChildVar tells a test that it is the child of another and runs as the user
+// that it is for; its value is the ground's directory.
+const ChildVar = "BURROW_TEST_GROUND"
+
+// Child says whether this process is such a child, and on which ground.
+func Child() (*Ground, bool) {
+	dir, ok := os.LookupEnv(ChildVar)
+	return &Ground{Dir: dir, Bin: dir + "/bin", Scripts: dir + "/script"}, ok
+}
+
+// Run runs one test of this executable, named as -test.run wants it, as the
+// user on the host, and takes over its verdict. It needs root.
+func (g *Ground) Run(t *testing.T, u *User, host Host, test string, env ...string) {
+	t.Helper()
+	self, err := g.TestBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{self, "-test.run=" + test, "-test.v", "-test.count=1"}
+	if d, ok := t.Deadline(); ok {
+		args = append(args, fmt.Sprintf("-test.timeout=%s", untilShortlyBefore(d)))
+	}
+	cmd := u.Command(t.Context(), args[0], args[1:]...)
+	if host.Setup != "" {
+		cmd = host.command(t, u, args)
+	}
+	cmd.Dir = g.Dir
+	cmd.Env = append(u.environ(), ChildVar+"="+g.Dir)
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	verdict(t, string(out), err)
+}
+
+var skipped = regexp.MustCompile(`(?m)^\s*--- SKIP: [^\n]*\n((?:\s+[^\n]*\n)*)`)
+
+func verdict(t *testing.T, out string, err error) {
+	t.Helper()
+	switch {
+	case err != nil:
+		t.Errorf("%v\n%s", err, out)
+	case strings.Contains(out, "testing: warning: no tests to run"):
+		t.Errorf("bug: no such test\n%s", out)
+	case skipped.MatchString(out):
+		t.Skip(strings.TrimSpace(skipped.FindStringSubmatch(out)[1]))
+	default:
+		t.Log(out)
+	}
+}
+
+// command wraps args so that the host is set up in a mount namespace of its own.
+func (h Host) command(t *testing.T, u *User, args []string) *exec.Cmd {
+	t.Helper()
+	script := "set -eu\n" + h.Setup + "\n" +
+		`exec setpriv --reuid "$UID_" --regid "$GID_" --init-groups --inh-caps=-all -- "$@"`
+	unshare := []string{"--mount", "--propagation", "private"}
+	if h.OwnUserNamespace {
+		unshare = append(unshare, "--user", "--map-users=0,0,4294967295", "--map-groups=0,0,4294967295")
+	}
+	unshare = append(unshare, "--", "env", "UID_="+fmt.Sprint(u.UID), "GID_="+fmt.Sprint(u.GID), "USER_="+u.Name,
+		"SCRATCH="+t.TempDir(), "sh", "-c", script, "sh")
+	return exec.CommandContext(t.Context(), "unshare", append(unshare, args...)...)
+}
