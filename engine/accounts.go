@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,20 +57,12 @@ func (r *run) expandEntry(entry, home string) string {
 // appendAccount adds a line to an account file of the image, which must be a
 // regular file below the root. Where there is none, nobody will ask it.
 func (r *run) appendAccount(name, line string) error {
-	handle, err := pathrs.OpenInRoot(r.scaffold.root(), name)
+	f, err := openAccountFile(r.scaffold.root(), name, unix.O_RDWR|unix.O_APPEND)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w %s: %w", errAccountFile, name, err)
-	}
-	defer handle.Close()
-	if info, err := handle.Stat(); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("%w %s: not a regular file", errAccountFile, name)
-	}
-	f, err := pathrs.Reopen(handle, unix.O_RDWR|unix.O_APPEND)
-	if err != nil {
-		return fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+		return err
 	}
 	defer f.Close()
 	last := make([]byte, 1)

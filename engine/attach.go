@@ -207,6 +207,10 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 		defer timer.Stop()
 		deadline = timer.C
 	}
+	var signals <-chan os.Signal
+	if r.opts.Signals != nil {
+		signals = r.opts.Signals()
+	}
 	exit := Exit{ID: r.id}
 	cancelled := ctx.Done()
 	for {
@@ -215,7 +219,7 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 			s.drain()
 			exit.Status = res.status
 			return exit, res.err
-		case sig := <-r.opts.Signals:
+		case sig := <-signals:
 			r.forward(c, s, sig)
 		case <-s.left:
 			// There is nobody to hand the container to: it ends with its caller.

@@ -9,11 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // identity is who the payload runs as, in the container's IDs.
@@ -100,27 +100,12 @@ func unwrapUser(err error) error {
 
 // readAccountFile returns the file's content, "" where there is none.
 func readAccountFile(root, name string) (string, error) {
-	handle, err := pathrs.OpenInRoot(root, name)
+	f, err := openAccountFile(root, name, unix.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
-	}
-	defer handle.Close()
-	info, err := handle.Stat()
-	if err != nil {
 		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%w %s: not a regular file", errAccountFile, name)
-	}
-	if info.Size() > maxAccountFile {
-		return "", fmt.Errorf("%w %s: %d bytes, more than %d", errAccountFile, name, info.Size(), maxAccountFile)
-	}
-	f, err := pathrs.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
-	if err != nil {
-		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxAccountFile+1))
@@ -128,4 +113,25 @@ func readAccountFile(root, name string) (string, error) {
 		return "", fmt.Errorf("%w %s: %w", errAccountFile, name, err)
 	}
 	return string(b), nil
+}
+
+// openAccountFile opens a file of the image and refuses what is no regular file
+// of reasonable size.
+func openAccountFile(root, name string, flags int) (*os.File, error) {
+	f, err := sys.OpenInRoot(root, name, flags)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case info.Size() > maxAccountFile:
+		err = fmt.Errorf("%d bytes, more than %d", info.Size(), maxAccountFile)
+	default:
+		return f, nil
+	}
+	f.Close()
+	return nil, fmt.Errorf("%w %s: %w", errAccountFile, name, err)
 }

@@ -23,8 +23,10 @@ type Options struct {
 	Term       string // value for TERM with a terminal; empty: xterm
 
 	Stdin, Stdout, Stderr *os.File
-	// Signals delivers what the caller is sent; nil: nothing is forwarded.
-	Signals <-chan os.Signal
+	// Signals starts the delivery of what the caller is sent; nil: nothing is
+	// forwarded. It is called when the payload runs: until then a signal ends the
+	// run, and the container with it.
+	Signals func() <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
 	// SystemdBus: the user's service manager can be reached.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // stages 0 to 2, in C
@@ -16,6 +17,7 @@ func isInit(args []string) bool {
 
 // libcontainerInit builds the container from inside and becomes the gate.
 func libcontainerInit() int {
+	debug.SetGCPercent(-1) // it lives for some milliseconds
 	libcontainer.Init()
 	return 255 // Init does not return
 }

@@ -38,10 +38,14 @@ func (a *app) runCommand() *cobra.Command {
 		for _, w := range warnings {
 			warn(a.err, w)
 		}
+		// libcontainer hands this on to its init, which has one thread of work to do.
+		if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
+			return err
+		}
 		exit, err := engine.Run(cmd.Context(), s, engine.Options{
 			Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 			Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-			Signals: forwarded(s.Stdio), Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), SystemdBus: systemdBus(),
+			Signals: func() <-chan os.Signal { return forwarded(s.Stdio) }, Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), SystemdBus: systemdBus(),
 			Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 		})
 		if err != nil {

@@ -240,3 +240,29 @@ func CopyOverlayMarkers(src, dst *os.File, name string) error {
 	defer out.Close()
 	return copyXattr(in, out, opaque)
 }
+
+// OpenInRoot opens name in a tree that a container controls, as a process
+// whose root directory is root would: links are followed and stay inside, magic
+// links of /proc are refused (openat2(2)). flags get O_CLOEXEC, O_NONBLOCK and
+// O_NOCTTY, so that neither a named pipe nor a terminal can do harm; the caller
+// must check what kind of file it got.
+func OpenInRoot(root, name string, flags int) (*os.File, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: root, Err: err}
+	}
+	defer unix.Close(dir)
+	how := unix.OpenHow{
+		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY),
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	for {
+		fd, err := unix.Openat2(dir, name, &how)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path.Join(root, name)), nil
+		}
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+			return nil, &os.PathError{Op: "openat2", Path: path.Join(root, name), Err: err}
+		}
+	}
+}
