@@ -98,7 +98,7 @@ func (a *app) store() (*image.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := image.Options{SingleID: single}
+	opts := image.Options{SingleID: single, Worker: "/proc/self/exe"}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
@@ -108,7 +108,7 @@ func (a *app) store() (*image.Store, error) {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "burrow-image", Short: "Manage images",
+		Use: "burrow", Short: "Manage images",
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}

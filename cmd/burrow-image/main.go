@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/burrow-run/burrow/engine/image/unpack"
 )
 
 func main() { os.Exit(run(os.Args)) }
@@ -12,6 +14,9 @@ func main() { os.Exit(run(os.Args)) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if args[0] == unpack.WorkerName { // started by engine/image to unpack one layer
+		return unpack.Worker(ctx, args)
+	}
 	a := newApp(readEnv(), os.Stdin, os.Stdout, os.Stderr)
 	return a.execute(ctx, args[1:])
 }

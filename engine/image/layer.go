@@ -40,6 +40,12 @@ func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*st
 	defer split.Close()
 	d := &differ{ctx: ctx, store: s, r: r, split: split}
 	out, err := s.store.PrepareStagedLayer(nil, d)
+	if err == nil {
+		// Whoever verifies r does so at its end, which a decompressor may not reach.
+		if _, err = io.Copy(io.Discard, r); err != nil {
+			_ = s.store.CleanupStagedLayer(out)
+		}
+	}
 	if err != nil {
 		_ = os.Remove(split.Name())
 		return nil, err
@@ -81,13 +87,8 @@ func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.Di
 		return none, fmt.Errorf("unpack layer: %w", err)
 	}
 	defer root.Close()
-	d.res, err = unpack.Unpack(d.ctx, root, d.r, unpack.Options{
-		Limits: d.store.opts.Limits, IgnoreChown: d.store.opts.SingleID, TarSplit: d.split,
-	})
+	d.res, d.owned, err = d.store.unpack(d.ctx, root, d.r, unpack.Options{IgnoreChown: d.store.opts.SingleID, TarSplit: d.split})
 	if err != nil {
-		return none, err
-	}
-	if d.owned, err = unpack.Scan(root); err != nil {
 		return none, err
 	}
 	out := graphdriver.DriverWithDifferOutput{
@@ -99,6 +100,20 @@ func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.Di
 		out.RootDirMode = &mode
 	}
 	return out, nil
+}
+
+// unpack reads r to its end, in a process of its own if there is one.
+func (s *Store) unpack(ctx context.Context, root *os.File, r io.Reader, opts unpack.Options) (unpack.Result, []unpack.Owned, error) {
+	opts.Limits = s.opts.Limits
+	if s.opts.Worker != "" {
+		return unpack.InWorker(ctx, s.opts.Worker, root, r, opts, !opts.FilesOnly)
+	}
+	res, err := unpack.Unpack(ctx, root, r, opts)
+	if err != nil || opts.FilesOnly {
+		return res, nil, err
+	}
+	owned, err := unpack.Scan(root)
+	return res, owned, err
 }
 
 // layerID names a layer by its content and all that lies below it, as the

@@ -30,6 +30,10 @@ type Options struct {
 	SingleID bool
 	// Limits bound each layer; the zero value means [unpack.DefaultLimits].
 	Limits unpack.Limits
+	// Worker is an executable that calls [unpack.Worker] when its argv[0] is
+	// [unpack.WorkerName]. Layers are unpacked in such a process; "" means in
+	// this one, which only tests should want.
+	Worker string
 	// InUse tells which containers use an image; nil means none does.
 	InUse func(id string) ([]string, error)
 }

@@ -17,4 +17,4 @@ var (
 )
 
 // RepairCommand makes the plans and names again from the stored images.
-const RepairCommand = "burrow-image repair"
+const RepairCommand = "burrow image repair"

@@ -1,0 +1,57 @@
+package unpack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// softMemory is when the garbage collector starts to work hard; confine.c sets
+// the hard limit.
+const softMemory = 192 << 20
+
+// Worker is the whole life of the process that [InWorker] starts. It has been
+// confined by confine.c before Go started. Worker returns the exit code.
+func Worker(ctx context.Context, args []string) int {
+	out := os.NewFile(fdReport, "report")
+	rep := work(ctx, args)
+	if err := json.NewEncoder(out).Encode(rep); err != nil {
+		fmt.Fprintln(os.Stderr, "write report:", err)
+		return 1
+	}
+	return 0
+}
+
+func work(ctx context.Context, args []string) report {
+	var o order
+	if len(args) != 2 || json.Unmarshal([]byte(args[1]), &o) != nil {
+		return failed(errors.New("bug: the unpacker was started without order"))
+	}
+	// The zone file would be looked for in the layer.
+	time.Local = time.UTC
+	debug.SetMemoryLimit(softMemory)
+	root := os.NewFile(fdRoot, "layer")
+	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly}
+	if o.Split {
+		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
+	}
+	res, err := Unpack(ctx, root, os.Stdin, opts)
+	if err != nil {
+		return failed(err)
+	}
+	rep := report{Result: res}
+	if o.Scan {
+		if rep.Owned, err = Scan(root); err != nil {
+			return failed(err)
+		}
+	}
+	return rep
+}
+
+func failed(err error) report {
+	return report{Kind: kindOf(err), Error: err.Error()}
+}
