@@ -61,11 +61,16 @@ func createName(d paths.Dirs, name, id string) error {
 	return os.Link(tmp, filepath.Join(namesDir(d), name))
 }
 
-// stale says whether the name belongs to a container that is gone.
+// stale says whether the name belongs to a container that is gone, and clears
+// away what a killed run with --rm has left of it.
 func stale(d paths.Dirs, name string) bool {
 	id, err := os.ReadFile(filepath.Join(namesDir(d), name))
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist)
+	}
+	rec, err := LoadRecord(filepath.Join(d.Containers(), string(id)))
+	if err == nil && rec.Remove && rec.abandoned() {
+		return removeFiles(d, rec) == nil
 	}
 	_, err = os.Lstat(filepath.Join(d.Containers(), string(id)))
 	return errors.Is(err, os.ErrNotExist)

@@ -161,27 +161,20 @@ func LoadRecord(dir string) (Record, error) {
 	return rec, nil
 }
 
-// Running says whether the container's first process lives.
+// Running says whether the container's first process lives. A zombie does not.
 func (r Record) Running() bool {
 	boot, err := bootID()
-	if err != nil || boot != r.BootID || r.PID == 0 {
-		return false
-	}
-	p, err := sys.ProcIDOf(r.PID)
-	return err == nil && p.Start == r.Start
+	return err == nil && boot == r.BootID && sys.ProcID{PID: r.PID, Start: r.Start}.Alive()
 }
 
-// abandoned says that the run which owned the container is gone.
+// abandoned says that the run which owned the container is gone, and the
+// container with it.
 func (r Record) abandoned() bool {
 	boot, err := bootID()
 	if err != nil {
 		return false
 	}
-	if boot != r.BootID {
-		return true
-	}
-	p, err := sys.ProcIDOf(r.Owner.PID)
-	return (err != nil || p.Start != r.Owner.Start) && !r.Running()
+	return boot != r.BootID || !r.Owner.Alive() && !r.Running()
 }
 
 func bootID() (string, error) {

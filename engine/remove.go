@@ -83,7 +83,14 @@ func removeFiles(d paths.Dirs, rec Record) error {
 
 // reclaim removes what runs that were killed have left. It takes no lock and
 // runs beside a container, never before one.
-func (r *run) reclaim() { Reclaim(r.opts.Dirs) }
+func (r *run) reclaim() (done <-chan struct{}) {
+	ch := make(chan struct{})
+	go func() {
+		defer close(ch)
+		Reclaim(r.opts.Dirs)
+	}()
+	return ch
+}
 
 // Reclaim removes what runs that were killed have left: containers started
 // with --rm, directories without a record, half-made shift layers. What cannot be

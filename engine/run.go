@@ -82,6 +82,10 @@ func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
 	return r.execute(ctx)
 }
 
+// reclaimGrace is how long a run that has ended goes on cleaning up after
+// others. What is left then is for the next one.
+const reclaimGrace = 200 * time.Millisecond
+
 // execute builds the container, lets the payload run once the network is
 // there, and waits for its end.
 func (r *run) execute(ctx context.Context) (Exit, error) {
@@ -110,12 +114,16 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	r.debug("step done", "exec", begin)
-	go r.reclaim()
+	reclaimed := r.reclaim()
 	exit, err := r.wait(ctx, c, session)
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
 	r.ended(exit)
+	select {
+	case <-reclaimed:
+	case <-time.After(reclaimGrace):
+	}
 	return exit, nil
 }
 

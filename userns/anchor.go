@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // Anchor identifies the process that keeps the namespaces alive. A pid alone
@@ -20,6 +20,8 @@ type Anchor struct {
 	PID   int
 	Start uint64 // clock ticks after boot, field 22 of /proc/PID/stat
 }
+
+func (a Anchor) alive() bool { return sys.ProcID{PID: a.PID, Start: a.Start}.Alive() }
 
 // pidfile is also known to nsjoin/enter.c.
 const pidfile = "anchor"
@@ -37,8 +39,7 @@ func Find(run string) (Anchor, error) {
 	if _, err := fmt.Sscanf(string(b), "%d %d", &a.PID, &a.Start); err != nil || a.PID <= 1 {
 		return Anchor{}, ErrNoAnchor // damaged: made again
 	}
-	start, err := StartTime(a.PID)
-	if err != nil || start != a.Start {
+	if !a.alive() {
 		return Anchor{}, ErrNoAnchor
 	}
 	return a, nil
@@ -56,30 +57,13 @@ func Stop(run string) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(fd)
-	if start, err := StartTime(a.PID); err != nil || start != a.Start {
-		return ErrNoAnchor
+	if !a.alive() {
+		return ErrNoAnchor // the pid is another process by now
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
 		return os.NewSyscallError("pidfd_send_signal", err)
 	}
 	return os.Remove(filepath.Join(run, pidfile))
-}
-
-// StartTime returns when the process started, in clock ticks after boot
-// (proc(5), /proc/pid/stat field 22).
-func StartTime(pid int) (uint64, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	// Field 2 is the command in parentheses and may itself hold any byte.
-	rest := string(b[strings.LastIndexByte(string(b), ')')+1:])
-	fields := strings.Fields(rest)
-	const afterComm = 22 - 3
-	if len(fields) <= afterComm {
-		return 0, fmt.Errorf("parse /proc/%d/stat: %d fields", pid, len(fields))
-	}
-	return strconv.ParseUint(fields[afterComm], 10, 64)
 }
 
 // lockRun serialises the making of the anchor among a user's commands.

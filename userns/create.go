@@ -18,6 +18,7 @@ import (
 
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // Options say how the anchor is made.
@@ -84,10 +85,11 @@ func create(ctx context.Context, o Options) (_ Anchor, err error) {
 	if _, err := release.Write([]byte{1}); err != nil {
 		return Anchor{}, fmt.Errorf("release anchor: %w", err)
 	}
-	a := Anchor{PID: pid}
-	if a.Start, err = StartTime(pid); err != nil {
+	id, err := sys.ProcIDOf(pid)
+	if err != nil {
 		return Anchor{}, err
 	}
+	a := Anchor{PID: pid, Start: id.Start}
 	if err := record(o.Run, a); err != nil {
 		return Anchor{}, err
 	}
