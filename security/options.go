@@ -25,7 +25,7 @@ type opts struct {
 
 // labelOpts are the label= options.
 type labelOpts struct {
-	disable, nested                   bool
+	disable                           bool
 	user, role, typ, level, fileLabel string
 }
 
@@ -210,13 +210,12 @@ func (l *labelOpts) set(word, value string) error {
 	case "disable":
 		l.disable = true
 		return nil
-	case "nested":
-		l.nested = true
-		return nil
+	case "nested": // would need the host's selinuxfs in the container
+		return optError(word, "not supported")
 	}
 	key, v, ok := strings.Cut(value, ":")
 	if !ok || v == "" || strings.ContainsAny(v, " \t") {
-		return optError(word, "want label=disable, label=nested or label=user|role|type|level|filetype:VALUE")
+		return optError(word, "want label=disable or label=user|role|type|level|filetype:VALUE")
 	}
 	switch key {
 	case "user":
@@ -230,7 +229,7 @@ func (l *labelOpts) set(word, value string) error {
 	case "filetype":
 		l.fileLabel = v
 	default:
-		return optError(word, "want label=disable, label=nested or label=user|role|type|level|filetype:VALUE")
+		return optError(word, "want label=disable or label=user|role|type|level|filetype:VALUE")
 	}
 	return nil
 }

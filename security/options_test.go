@@ -28,7 +28,6 @@ func TestParseOpts(t *testing.T) {
 		"no-new-privileges:false":  with(func(o *opts) { o.noNewPrivileges = false }),
 		"label=disable":            with(func(o *opts) { o.label.disable = true }),
 		"label:disable":            with(func(o *opts) { o.label.disable = true }),
-		"label=nested":             with(func(o *opts) { o.label.nested = true }),
 		"label=type:foo_t":         with(func(o *opts) { o.label.typ = "foo_t" }),
 		"label:level:s0:c1,c2":     with(func(o *opts) { o.label.level = "s0:c1,c2" }),
 		"label=user:u":             with(func(o *opts) { o.label.user = "u" }),
@@ -62,7 +61,7 @@ func TestParseOpts(t *testing.T) {
 
 func TestParseOptsRefused(t *testing.T) {
 	for _, word := range []string{
-		"", "=", ":", "foo", "foo=bar", "seccomp", "seccomp=", "label", "label=", "label=foo", "label=type:",
+		"", "=", ":", "foo", "foo=bar", "seccomp", "seccomp=", "label", "label=", "label=foo", "label=nested", "label=type:",
 		"label=colour:red", "label=type:a b", "no-new-privileges=maybe", "landlock", "landlock=perhaps", "nesting=2",
 		"mask=relative", "mask=", "mask=/", "mask=/proc", "mask=/proc/", "mask=/proc/x/..", "mask=:/proc/x",
 		"unmask=relative", "unmask=/proc/[", "proc-opts=hidepid=7", "proc-opts=hidepid=2,exec", "proc-opts=gid=-1",

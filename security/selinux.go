@@ -72,7 +72,7 @@ func selinuxLabels(l labelOpts, privileged bool, nnp bool, level string, st SELi
 	l.override(&process, &file)
 	chosen, err := usable(process, l, nnp)
 	if err == nil {
-		err = selinux.SecurityCheckContext(file.String())
+		file, err = writable(file, l)
 	}
 	if err != nil {
 		if !st.Enforcing {
@@ -137,6 +137,20 @@ func usable(process context, l labelOpts, nnp bool) (context, error) {
 		return mine, nil
 	}
 	return context{}, err
+}
+
+// writable returns the file label that we may give to files: as the distribution
+// gives it, else with the user of the caller.
+func writable(file context, l labelOpts) (context, error) {
+	current, err := selinux.CurrentLabel()
+	if err != nil {
+		return context{}, err
+	}
+	if own, err := parseContext(current); err == nil && l.user == "" &&
+		!policyAllows(current, file.String(), "file", "relabelto") {
+		file.user = own.user
+	}
+	return file, selinux.SecurityCheckContext(file.String())
 }
 
 // enterable asks the policy whether current may exec into target.
