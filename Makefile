@@ -8,7 +8,10 @@ DESTDIR ?=
 MODULE  := github.com/burrow-run/burrow
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TAGS    ?= seccomp exclude_graphdriver_btrfs containers_image_openpgp osusergo netgo
-LDFLAGS := -s -w -X main.version=$(VERSION) -linkmode external -extldflags "-static"
+# pkcs11 and glibc's resolver would load libraries at run time; neither is used.
+# Newer linkers can be told not to warn of that.
+QUIET   := $(shell ld --help 2>/dev/null | grep -q -- --no-warnings && echo ' -Wl,--no-warnings')
+LDFLAGS := -s -w -X main.version=$(VERSION) -linkmode external -extldflags "-static$(QUIET)"
 PROGRAMS = $(notdir $(wildcard cmd/*))
 
 # Tools are built once into .cache/bin and stay out of go.mod.
