@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/burrow-run/burrow/engine/doctor"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/stage"
 	"github.com/burrow-run/burrow/userns"
 	"github.com/burrow-run/burrow/userns/nsjoin"
@@ -53,10 +56,6 @@ func whoAmI() (c caller, uids, gids idmap.Map, err error) {
 // enterAnchor makes the anchor if there is none and executes this command again:
 // only a process without threads can join a user namespace. It returns only on error.
 func enterAnchor(ctx context.Context, c caller, detail string) error {
-	if c.uid == 0 {
-		return hint.New(errors.New("burrow does not run containers as root: host root is never mapped into a container"),
-			"run it as an unprivileged user, for example: su - USER -c 'burrow …'")
-	}
 	if stage.Current() == stage.Joined {
 		// We have been here: the anchor exists and could not be entered.
 		if err := nsjoin.Err(); err != nil {
@@ -71,12 +70,36 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 	if err != nil {
 		return err
 	}
+	if c.uid == 0 {
+		if err := prepareRoot(c, uids, gids); err != nil {
+			return err
+		}
+	}
 	_, err = userns.EnsureAnchor(ctx, userns.Options{Run: c.dirs.Run, UIDs: uids, GIDs: gids})
 	if err != nil {
 		return doctor.Explain(ctx, doctorEnv(c), err)
 	}
 	env := append(os.Environ(), stage.Env(stage.Joined, detail))
 	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env)) //nolint:forbidigo // see cmd
+}
+
+// prepareRoot makes root's directories, which belong to its first sub-ID.
+func prepareRoot(c caller, uids, gids idmap.Map) error {
+	uid, uok := uids.Host(0)
+	gid, gok := gids.Host(0)
+	if !uok || !gok {
+		return hint.New(fmt.Errorf("root: %w; without them containers would have to run as host root, which burrow never does", idmap.ErrNoSubIDs),
+			"usermod --add-subuids 231072-296607 --add-subgids 231072-296607 root; or run burrow as an unprivileged user")
+	}
+	for _, dir := range []string{c.dirs.Data, filepath.Dir(c.dirs.State), c.dirs.State, c.dirs.Cache, c.dirs.Run} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func doctorEnv(c caller) doctor.Env {
@@ -86,9 +109,13 @@ func doctorEnv(c caller) doctor.Env {
 	}
 }
 
-// withoutStage is the environment less our own variable.
+// withoutStage is the environment less our own variable, and for root with the
+// directories that its anchor uses.
 func withoutStage(env []string) []string {
 	out := env[:0:0]
+	if nsjoin.AsRoot() {
+		env = append(slices.Clip(env), paths.RootEnv().Vars()...)
+	}
 	for _, kv := range env {
 		if !strings.HasPrefix(kv, "BURROW_STAGE=") {
 			out = append(out, kv)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/userns/nsjoin"
 )
 
 // caller is what burrow takes from its environment, read once.
@@ -30,6 +31,10 @@ func findCaller(inside bool, uid, gid int) caller {
 		}
 	}
 	c.cwd, _ = os.Getwd()
+	if uid == 0 || nsjoin.AsRoot() {
+		c.name, c.home, c.dirs = "root", "/root", paths.For(paths.RootEnv(), 0)
+		return c
+	}
 	env := paths.Env{
 		Home: c.home, DataHome: os.Getenv("XDG_DATA_HOME"), StateHome: os.Getenv("XDG_STATE_HOME"),
 		CacheHome: os.Getenv("XDG_CACHE_HOME"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"),

@@ -14,6 +14,9 @@ import (
 // another user would hand him our sockets, so Burrow takes its own instead.
 func checkRuntimeDir(_ context.Context, h *host) []Finding {
 	const name = "XDG_RUNTIME_DIR"
+	if h.UID == 0 {
+		return good(name, "is not used for root; "+h.Dirs.Run+" is")
+	}
 	create := fmt.Sprintf("export XDG_RUNTIME_DIR=/run/user/%[1]d; sudo install -d -m 0700 -o %[1]d $XDG_RUNTIME_DIR", h.UID)
 	if h.systemd() {
 		create = fmt.Sprintf("export XDG_RUNTIME_DIR=/run/user/%d; sudo loginctl enable-linger %s", h.UID, h.User)

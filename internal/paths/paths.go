@@ -36,6 +36,24 @@ func For(e Env, uid int) Dirs {
 	}
 }
 
+// RootEnv stands in for the environment of host root. What lies there belongs
+// to root's first sub-ID, which is what root becomes in its anchor and which
+// cannot enter /root.
+func RootEnv() Env {
+	return Env{
+		Home: "/root", DataHome: "/var/lib", StateHome: "/var/lib/burrow/state",
+		CacheHome: "/var/cache", RuntimeDir: "/run",
+	}
+}
+
+// Vars are the environment variables that say the same as e.
+func (e Env) Vars() []string {
+	return []string{
+		"XDG_DATA_HOME=" + e.DataHome, "XDG_STATE_HOME=" + e.StateHome,
+		"XDG_CACHE_HOME=" + e.CacheHome, "XDG_RUNTIME_DIR=" + e.RuntimeDir,
+	}
+}
+
 func under(base, home, fallback string) string {
 	if !filepath.IsAbs(base) {
 		base = filepath.Join(home, fallback)

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <limits.h>
@@ -27,6 +29,7 @@
 #endif
 
 int burrow_joined;
+int burrow_as_root;
 int burrow_join_step;
 int burrow_join_errno;
 int burrow_loginuid_errno;
@@ -103,9 +106,33 @@ static int open_run_dir(const char *path)
 	return fd;
 }
 
+/*
+ * Root of the host, not of some user namespace: the only one whose map is
+ * everything onto itself (user_namespaces(7)).
+ */
+static int is_host_root(void)
+{
+	unsigned int inside, outside, count;
+	char buf[128];
+
+	if (geteuid() != 0 || burrow_read_at(AT_FDCWD, "/proc/self/uid_map", buf, sizeof(buf)) < 0)
+		return 0;
+	return sscanf(buf, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+	       count == UINT_MAX;
+}
+
+/* Only root can make entries in /run, so whoever owns this one, root wanted it so. */
+static int root_run_dir(void)
+{
+	return open("/run/burrow", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int find_run_dir(void)
 {
 	char path[PATH_MAX];
+
+	if (geteuid() == 0)
+		return root_run_dir();
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
 	if (xdg && xdg[0] == '/') {
@@ -164,6 +191,20 @@ static void fail(enum join_step step)
 	burrow_join_errno = errno;
 }
 
+/*
+ * The anchor of root does not map root: anchor ID 0 is root's first sub-ID, so
+ * that nothing in any container is host root. The capabilities that joining
+ * gave stay, because the new ID is the namespace's root (capabilities(7)).
+ */
+static int become_first_sub_id(void)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return -1;
+	burrow_as_root = 1;
+	/* The change made us undumpable, and with that /proc/self somebody else's. */
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 static void join(int proc, int mounts)
 {
 	char cwd[PATH_MAX];
@@ -189,6 +230,8 @@ static void join(int proc, int mounts)
 		return fail(STEP_ENTER_MNT);
 	close(user);
 	close(mnt);
+	if (owner == 0 && become_first_sub_id() < 0)
+		return fail(STEP_BECOME);
 	if (mounts) {
 		if (unshare(CLONE_NEWNS) < 0)
 			return fail(STEP_UNSHARE_MNT);
@@ -214,8 +257,8 @@ void burrow_enter(int argc, char **argv, char **envp)
 		return; /* libcontainer's init: it inherits our namespaces */
 
 	fix_loginuid();
-	if (geteuid() == 0)
-		return; /* inside the anchor already, or root, who has none */
+	if (geteuid() == 0 && !is_host_root())
+		return; /* inside the anchor already */
 	const char *stage = getenv("BURROW_STAGE");
 	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
 		     (stage && strncmp(stage, "joined", 6) == 0);

@@ -15,6 +15,7 @@ enum join_step {
 	STEP_ENTER_MNT,
 	STEP_UNSHARE_MNT,
 	STEP_PRIVATE,
+	STEP_BECOME,
 };
 
 /* anchor.c: sleeps as the anchor. argv[1] is the fd to wait on. */

@@ -15,6 +15,7 @@ static void __attribute__((constructor(101))) burrow_constructor(int argc, char 
 }
 
 extern int burrow_joined;
+extern int burrow_as_root;
 extern int burrow_join_step;
 extern int burrow_join_errno;
 extern int burrow_loginuid_errno;
@@ -28,6 +29,10 @@ import (
 
 // Joined says whether this process entered the anchor before Go started.
 func Joined() bool { return C.burrow_joined != 0 }
+
+// AsRoot says that this process was host root before it entered root's anchor,
+// where it is root's first sub-ID.
+func AsRoot() bool { return C.burrow_as_root != 0 }
 
 // Err says why an anchor that exists could not be entered, or nil. A missing
 // or dead anchor is no error: it has yet to be made.
@@ -55,5 +60,5 @@ func LoginUIDErr() error {
 var stepNames = []string{
 	"", "open user namespace", "open mount namespace", "owner of user namespace",
 	"enter user namespace", "enter mount namespace", "unshare mount namespace",
-	"make mounts private",
+	"make mounts private", "become the first sub-ID",
 }
