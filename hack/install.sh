@@ -24,15 +24,13 @@ files() {
 	for f in contrib/systemd/user/*; do
 		optional "$do" "$f" "$prefix/lib/systemd/user/${f##*/}"
 	done
-	for f in security/selinux/*.cil; do
+	# Audit rules are a site's own decision: they lie ready, not active.
+	for f in security/selinux/*.cil contrib/*.rules; do
 		optional "$do" "$f" "$prefix/share/burrow/${f##*/}"
 	done
 	optional "$do" LICENSE "$prefix/share/doc/burrow/LICENSE"
 	for f in contrib/apparmor/*; do
 		system "$do" "$f" "/etc/apparmor.d/${f##*/}"
-	done
-	for f in contrib/audit/*.rules; do
-		system "$do" "$f" "/etc/audit/rules.d/${f##*/}"
 	done
 }
 
@@ -49,9 +47,9 @@ system() {
 
 put() {
 	install -D -m "$1" "$2" "$dest$3"
-	# The AppArmor profile names the executable that it is for.
+	# The AppArmor profile names the executables that it is for.
 	case $3 in
-	/etc/apparmor.d/*) sed -i "s#/usr/local/#${prefix%/}/#g" "$dest$3" ;;
+	/etc/apparmor.d/*) sed -i "s#/usr{/local,}/#${prefix%/}/#" "$dest$3" ;;
 	esac
 }
 
