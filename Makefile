@@ -16,7 +16,7 @@ PROGRAMS = $(notdir $(wildcard cmd/*))
 
 # Tools are built once into .cache/bin and stay out of go.mod.
 GOLANGCI := v2.12.2
-VULNCHECK := v1.9.0
+VULNCHECK := v1.8.0
 TOOLS    := .cache/bin
 
 FUZZTIME ?= 10s
@@ -93,7 +93,7 @@ bench: build ## measure beside podman, crun, runc and bubblewrap; write docs/per
 
 ##@ Keep
 .PHONY: check
-check: fmt-check lint tidy-check vuln shellcheck test ## all that a change must pass
+check: fmt-check lint tidy-check vuln text-check test ## all that a change must pass
 
 .PHONY: fmt
 fmt: $(TOOLS)/golangci-lint-$(GOLANGCI) ## gofumpt and goimports
@@ -111,10 +111,11 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI) ## golangci-lint, which also draws the 
 vuln: $(TOOLS)/govulncheck-$(VULNCHECK) ## known vulnerabilities that our code reaches
 	@hack/vuln.sh $< '$(TAGS)'
 
-.PHONY: shellcheck
-shellcheck: ## the scripts, where shellcheck is installed
-	@if command -v shellcheck >/dev/null; then shellcheck hack/*.sh bench/*.sh .ci/run; \
-	 else echo 'shellcheck: not installed, scripts not checked'; fi
+.PHONY: text-check
+text-check: ## the scripts (shellcheck), and spelling (codespell)
+	@hack/install-deps.sh check
+	shellcheck -e SC2016 hack/*.sh bench/*.sh .ci/run
+	codespell --skip .git,bin,.cache,go.sum,LICENSE,testdata --ignore-words hack/codespell-ignore .
 
 .PHONY: tidy
 tidy: ## go.mod and go.sum

@@ -34,7 +34,6 @@ if reach .; then
 else
 	at=/var/tmp/burrow-test/tree
 	mkdir -p "$at"
-	# shellcheck disable=SC2016 # expanded by the inner shell
 	unshare --mount --propagation slave sh -c \
 		'mount --bind "$1" "$2" && cd "$2/${3#"$1"}" && shift 3 && exec "$@"' \
 		sh "$tree" "$at" "$PWD" "${drop[@]}" "$@"

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 
 # median prints the median of 15 runs of a command in milliseconds.
 median() {
-	local i start
-	for i in $(seq 15); do
+	local start
+	for _ in $(seq 15); do
 		start=$(date +%s%N)
 		"$@" >/dev/null 2>&1 || return 1
 		echo $((($(date +%s%N) - start) / 100000))
@@ -85,8 +85,7 @@ show() {
 }
 # wait_for runs a command until it succeeds, for at most five seconds.
 wait_for() {
-	local i
-	for i in $(seq 50); do
+	for _ in $(seq 50); do
 		if "$@" >/dev/null 2>&1; then return; fi
 		sleep 0.1
 	done

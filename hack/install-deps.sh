@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a group of jobs needs and this machine lacks.
 #
-#   hack/install-deps.sh [-n] GROUP...     GROUP: build run demo test bench
+#   hack/install-deps.sh [-n] GROUP...     GROUP: build run demo test bench check
 #
 # -n only prints the command. Nothing is asked of the package manager when
 # nothing is missing, so the second call costs a few milliseconds.
@@ -11,7 +11,7 @@ die() { echo "install-deps: $*" >&2; exit 1; }
 
 dry=
 if [ "${1:-}" = -n ]; then dry=1; shift; fi
-[ $# -gt 0 ] || die 'usage: hack/install-deps.sh [-n] build|run|demo|test|bench ...'
+[ $# -gt 0 ] || die 'usage: hack/install-deps.sh [-n] build|run|demo|test|bench|check ...'
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
@@ -31,7 +31,8 @@ debian() {
 	test) echo busybox-static podman crun runc bubblewrap skopeo docker-registry \
 		debootstrap qemu-system-x86 e2fsprogs tmux strace jq xz-utils zstd cpio kmod \
 		iproute2 util-linux attr acl libcap2-bin ;;
-	bench) echo busybox-static podman crun runc bubblewrap uidmap ;;
+	bench) echo busybox-static podman crun runc bubblewrap uidmap jq ;;
+	check) echo shellcheck codespell ;;
 	*) die "no such group: $1" ;;
 	esac
 }
@@ -44,7 +45,8 @@ fedora() {
 	test) echo busybox podman crun runc bubblewrap skopeo docker-distribution \
 		debootstrap qemu-system-x86-core e2fsprogs tmux strace jq xz zstd cpio kmod \
 		iproute util-linux attr acl libcap ;;
-	bench) echo busybox podman crun runc bubblewrap shadow-utils ;;
+	bench) echo busybox podman crun runc bubblewrap shadow-utils jq ;;
+	check) echo ShellCheck codespell ;;
 	*) die "no such group: $1" ;;
 	esac
 }
