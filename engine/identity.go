@@ -120,7 +120,7 @@ func readAccountFile(root, name string) (string, error) {
 func openAccountFile(root, name string, flags int) (*os.File, error) {
 	f, err := sys.OpenInRoot(root, name, flags)
 	if err != nil {
-		return nil, fmt.Errorf("%w %s: %w", errAccountFile, name, err)
+		return nil, fmt.Errorf("%w: %w", errAccountFile, err)
 	}
 	info, err := f.Stat()
 	switch {

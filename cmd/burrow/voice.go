@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -55,9 +54,6 @@ func codeOf(err error) int {
 		if errors.Is(exec.Err, syscall.ENOENT) {
 			return exitNotFound
 		}
-		return exitNotRunning
-	}
-	if errors.Is(err, engine.ErrArgs) {
 		return exitNotRunning
 	}
 	return exitError

@@ -32,7 +32,8 @@ type gateProgram struct {
 	SeccompLen     uint32
 	SeccompFlags   uint32
 	Flags          uint32
-	_              uint32 // the compiler's padding in C
+	Argc, Envc     uint32
+	StringsLen     uint32
 }
 
 type gateRule struct {
@@ -92,7 +93,8 @@ func (e *ExecError) Error() string {
 // Unwrap gives the errno.
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// encodeGate lays the program out for gate.c: header, label with NUL, filter.
+// encodeGate lays the program out for gate.c: header, rules, label, filter, and
+// the payload's argv and environment, whose bytes libcontainer's JSON would not keep.
 func encodeGate(c Config, f *security.Program) ([]byte, error) {
 	p := gateProgram{Magic: gateMagic}
 	var filter []byte
@@ -117,8 +119,15 @@ func encodeGate(c Config, f *security.Program) ([]byte, error) {
 		label = append([]byte(s), 0)
 	}
 	p.LabelLen = uint32(len(label))
+	var strings []byte
+	for _, list := range [][]string{c.Args, c.Env} {
+		for _, s := range list {
+			strings = append(append(strings, s...), 0)
+		}
+	}
+	p.Argc, p.Envc, p.StringsLen = uint32(len(c.Args)), uint32(len(c.Env)), uint32(len(strings))
 	var buf bytes.Buffer
-	for _, part := range []any{p, rules, label, filter} {
+	for _, part := range []any{p, rules, label, filter, strings} {
 		if err := binary.Write(&buf, binary.NativeEndian, part); err != nil {
 			return nil, fmt.Errorf("bug: encode gate program: %w", err)
 		}

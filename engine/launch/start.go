@@ -89,8 +89,10 @@ func newProcess(c Config, program, status *os.File) *libcontainer.Process {
 	first := 3 + len(c.PreserveFDs)
 	gate := "gate:" + strconv.Itoa(first) + ":" + strconv.Itoa(first+1)
 	p := &libcontainer.Process{
-		Args:       append([]string{"/proc/self/exe", gate}, c.Args...),
-		Env:        c.Env,
+		Args: []string{"/proc/self/exe", gate},
+		// The payload's own is in the gate's program. Without HOME libcontainer
+		// would read the image's passwd, however long that is.
+		Env:        []string{"HOME=/"},
 		UID:        int(c.UID),
 		GID:        int(c.GID),
 		Cwd:        c.Cwd,

@@ -259,10 +259,10 @@ func OpenInRoot(root, name string, flags int) (*os.File, error) {
 	for {
 		fd, err := unix.Openat2(dir, name, &how)
 		if err == nil {
-			return os.NewFile(uintptr(fd), path.Join(root, name)), nil
+			return os.NewFile(uintptr(fd), name), nil
 		}
 		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
-			return nil, &os.PathError{Op: "openat2", Path: path.Join(root, name), Err: err}
+			return nil, &os.PathError{Op: "open", Path: name, Err: err} // as the container knows it
 		}
 	}
 }

@@ -12,7 +12,7 @@
 //	anything else                              nothing
 //
 // Every entry, whatever it does next, first fixes an unset login UID
-// (DESIGN: attribution), so that no process in a container can forge it.
+// (docs/security.md, attribution), so that no process in a container can forge it.
 //
 // It does not make the anchor, and it does not decide what a container may do:
 // see packages userns and security. Kernel: Linux 5.13 for Landlock in the

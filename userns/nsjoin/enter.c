@@ -245,14 +245,14 @@ static void join(int proc, int mounts)
 	burrow_joined = 1;
 }
 
-void burrow_enter(int argc, char **argv, char **envp)
+void burrow_enter(int argc, char **argv)
 {
 	if (argc < 1)
 		return;
 	if (strcmp(argv[0], "burrow-anchor") == 0)
 		burrow_anchor(argc, argv);
-	if (argc >= 3 && strcmp(argv[0], "/proc/self/exe") == 0 && strncmp(argv[1], "gate:", 5) == 0)
-		burrow_gate(argc, argv, envp);
+	if (argc == 2 && strcmp(argv[0], "/proc/self/exe") == 0 && strncmp(argv[1], "gate:", 5) == 0)
+		burrow_gate(argv);
 	if (getenv("_LIBCONTAINER_INITPIPE"))
 		return; /* libcontainer's init: it inherits our namespaces */
 

@@ -21,8 +21,8 @@ enum join_step {
 /* anchor.c: sleeps as the anchor. argv[1] is the fd to wait on. */
 _Noreturn void burrow_anchor(int argc, char **argv);
 
-/* gate.c: confines this process and execs argv+2 with envp. */
-_Noreturn void burrow_gate(int argc, char **argv, char **envp);
+/* gate.c: confines this process and execs the payload, as argv[1] says where. */
+_Noreturn void burrow_gate(char **argv);
 
 /* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
 long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);

@@ -3,8 +3,9 @@
  * built the container and dropped to the payload's credentials; what it cannot
  * do, or does more slowly, happens here, in one thread, without a Go runtime.
  *
- *   argv: /proc/self/exe gate:P:S PAYLOAD ARGS...      environ: the payload's
- *   P: fd of the program (struct gate_program and what follows it)
+ *   argv: /proc/self/exe gate:P:S
+ *   P: fd of the program: struct gate_program, then the rules, the label, the
+ *      filter, and the payload's argv and environ, each string with its NUL
  *   S: fd on which a failure is reported; closed by a successful execve
  *
  * Should: confine this process as the program says, then execve.
@@ -53,7 +54,9 @@ struct gate_program {
 	uint32_t label_len;	/* bytes of SELinux exec label after that, with NUL */
 	uint32_t seccomp_len;	/* bytes of struct sock_filter after that */
 	uint32_t seccomp_flags;
-	uint32_t flags; /* GATE_DIE_WITH_PARENT */
+	uint32_t flags;	      /* GATE_DIE_WITH_PARENT */
+	uint32_t argc, envc;  /* strings that follow the filter */
+	uint32_t strings_len; /* bytes of them */
 };
 
 struct gate_rule {
@@ -104,7 +107,7 @@ static const unsigned char *map_program(int fd, struct gate_program *prog)
 	memcpy(prog, base, sizeof(*prog));
 	if (prog->magic != GATE_MAGIC ||
 	    (uint64_t)st.st_size != sizeof(*prog) + (uint64_t)prog->rule_count * sizeof(struct gate_rule) +
-				    prog->label_len + prog->seccomp_len ||
+				    prog->label_len + prog->seccomp_len + prog->strings_len ||
 	    prog->seccomp_len % sizeof(struct sock_filter) != 0)
 		report(GATE_PROGRAM, EINVAL);
 	close(fd);
@@ -227,12 +230,28 @@ static int exec_search(char **argv, char **envp)
 	return denied ? EACCES : ENOENT;
 }
 
-_Noreturn void burrow_gate(int argc, char **argv, char **envp)
+/* The strings' bytes are the user's: they need not be text. */
+static char **string_list(uint32_t count, const char **at, const char *end)
+{
+	char **list = calloc((size_t)count + 1, sizeof(*list));
+
+	if (!list)
+		report(GATE_PROGRAM, ENOMEM);
+	for (uint32_t i = 0; i < count; i++) {
+		const char *nul = memchr(*at, '\0', end - *at);
+		if (!nul)
+			report(GATE_PROGRAM, EINVAL);
+		list[i] = (char *)(uintptr_t)*at;
+		*at = nul + 1;
+	}
+	return list;
+}
+
+_Noreturn void burrow_gate(char **argv)
 {
 	struct gate_program prog;
 	int program_fd = -1;
 
-	(void)argc;
 	if (sscanf(argv[1], "gate:%d:%d", &program_fd, &status_fd) != 2)
 		_exit(126);
 	/* Nothing in the container may ptrace us or reopen our fds. */
@@ -243,8 +262,14 @@ _Noreturn void burrow_gate(int argc, char **argv, char **envp)
 	die_with_parent(&prog);
 	const struct gate_rule *rules = (const void *)rest;
 	rest += prog.rule_count * sizeof(*rules);
+	const char *strings = (const char *)rest + prog.label_len + prog.seccomp_len;
+	const char *end = strings + prog.strings_len;
+	char **payload = string_list(prog.argc, &strings, end);
+	char **env = string_list(prog.envc, &strings, end);
+	if (prog.argc == 0)
+		report(GATE_PROGRAM, EINVAL);
 	set_exec_label((const char *)rest, prog.label_len);
 	enter_landlock(&prog, rules);
 	load_seccomp(&prog, rest + prog.label_len);
-	report(GATE_EXEC, exec_search(argv + 2, envp));
+	report(GATE_EXEC, exec_search(payload, env));
 }

@@ -4,14 +4,13 @@ package nsjoin
 
 /*
 #cgo CFLAGS: -Wall -Wextra -Werror -O2 -fstack-protector-strong
-extern void burrow_enter(int argc, char **argv, char **envp);
+extern void burrow_enter(int argc, char **argv);
 
-// Priority 101 is the earliest an application may have: this must run before
-// libcontainer's own constructor, because the gate carries the payload's
-// environment, which nothing of ours may interpret.
-static void __attribute__((constructor(101))) burrow_constructor(int argc, char **argv, char **envp)
+// Priority 101 is the earliest an application may have: before libcontainer's
+// own constructor, which has no business in the anchor or in the gate.
+static void __attribute__((constructor(101))) burrow_constructor(int argc, char **argv)
 {
-	burrow_enter(argc, argv, envp);
+	burrow_enter(argc, argv);
 }
 
 extern int burrow_joined;
