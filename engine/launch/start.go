@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/opencontainers/runc/libcontainer"
@@ -73,7 +74,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 		out.process.ConsoleWidth, out.process.ConsoleHeight = c.Width, c.Height
 	}
 	if err := out.lc.Start(out.process); err != nil {
-		return nil, fmt.Errorf("start container: %w", err)
+		return nil, initError(err)
 	}
 	if console != nil {
 		if out.Console, err = console.receive(ctx); err != nil {
@@ -150,3 +151,24 @@ func (c *Container) Destroy() {
 	_, _ = c.process.Wait()
 	_ = c.lc.Destroy()
 }
+
+// initError takes libcontainer's own preamble off: what follows names the
+// operation and the path. Only the text changes; nothing is decided by it.
+func initError(err error) error {
+	text := err.Error()
+	for _, preamble := range []string{"error during container init: ", "unable to start container process: "} {
+		if _, rest, found := strings.Cut(text, preamble); found {
+			text = rest
+			break
+		}
+	}
+	return &startError{text: "start container: " + text, err: err}
+}
+
+type startError struct {
+	text string
+	err  error
+}
+
+func (e *startError) Error() string { return e.text }
+func (e *startError) Unwrap() error { return e.err }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -54,4 +55,20 @@ func checkAccount(s string) error {
 		return errors.New("name begins with " + strconv.QuoteRune(rune(s[0])))
 	}
 	return nil
+}
+
+// ParsePasswdEntry checks one --passwd-entry: the seven fields of passwd(5).
+func ParsePasswdEntry(value string) (string, error) { return parseEntry(value, 7, "passwd") }
+
+// ParseGroupEntry checks one --group-entry: the four fields of group(5).
+func ParseGroupEntry(value string) (string, error) { return parseEntry(value, 4, "group") }
+
+func parseEntry(value string, fields int, file string) (string, error) {
+	if err := checkText(value); err != nil {
+		return "", badErr(value, err)
+	}
+	if value != "" && strings.Count(value, ":") != fields-1 {
+		return "", bad(value, fmt.Sprintf("a line of %s has %d fields with ':' between them", file, fields))
+	}
+	return value, nil
 }

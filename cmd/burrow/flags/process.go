@@ -54,8 +54,8 @@ func (g *processFlags) fill(c *call) {
 	p.Init = g.init
 	c.path(&p.InitPath, "init-path", g.initPath)
 	p.Passwd = g.passwd
-	parse(c, &p.PasswdEntry, "passwd-entry", g.passwdEntry, plain)
-	parse(c, &p.GroupEntry, "group-entry", g.groupEntry, plain)
+	parse(c, &p.PasswdEntry, "passwd-entry", g.passwdEntry, spec.ParsePasswdEntry)
+	parse(c, &p.GroupEntry, "group-entry", g.groupEntry, spec.ParseGroupEntry)
 	parse(c, &p.OOMScoreAdj, "oom-score-adj", g.oomScoreAdj, oomScore)
 }
 
