@@ -84,7 +84,7 @@ func supported(t *testing.T) map[string][]string {
 		--name=n --rm --label=a=b --annotation=a=b --cidfile=c --pidfile=p --timeout=5
 		--stop-signal=INT --stop-timeout=3 --log-driver=none
 		--user=1:2 --group-add=3 --workdir=/w --hostname=h --umask=077 --tz=local --init --passwd=false
-		--passwd-entry=a:b --group-entry=a:b --oom-score-adj=5
+		--passwd-entry=a:b:c:d:e:f:g --group-entry=a:b:c:d --oom-score-adj=5
 		--env=A=1 --env-host --http-proxy --env-merge=A=b --unsetenv=A --unsetenv-all
 		--interactive --tty --attach=stderr --detach-keys=ctrl-a --sig-proxy=false --preserve-fds=2 --preserve-fd=7
 		--volume=/s:/d --mount=type=tmpfs,dst=/t --tmpfs=/t --read-only --read-only-tmpfs=false
