@@ -32,7 +32,7 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		"--memory-swap 1g img":               `--memory-swap needs --memory`,
 		"--cpus 2 --cpu-quota 5000 img":      `--cpus excludes --cpu-period and --cpu-quota: conflicting options`,
 		"--pids-limit -2 img":                `--pids-limit "-2": is not -1 or a number up to 4194304, the most that Linux takes`,
-		"--passwd-entry a:b img":             `--passwd-entry "a:b": a line of passwd has 7 fields`,
+		"--passwd-entry a:b img":             `--passwd-entry "a:b": a line of passwd has 7 fields with ':' between them`,
 		"--user a:b:c img":                   `--user "a:b:c": name contains ':'`,
 		"-w rel img":                         `--workdir "rel": working directory is not an absolute path`,
 		"-w /proc/self/fd/7 img":             `--workdir "/proc/self/fd/7": working directory is in a process's directory of /proc`,
