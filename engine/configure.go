@@ -77,6 +77,9 @@ func (r *run) configure(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkRoot(); err != nil {
+		return err
+	}
 	mounts, err := r.mounts()
 	if err != nil {
 		return err

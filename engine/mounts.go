@@ -35,7 +35,11 @@ func (r *run) mounts() ([]launch.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, r.volatileMounts()...)
+	volatile, err := r.volatileMounts()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, volatile...)
 	out = append(out, asked...)
 	devices, err := r.deviceMounts()
 	if err != nil {
@@ -135,7 +139,11 @@ func unifiedCgroups() bool {
 }
 
 // volatileMounts are the writable places of a read-only container.
-func (r *run) volatileMounts() []launch.Mount {
+func (r *run) volatileMounts() ([]launch.Mount, error) {
+	volumes, err := r.imageVolumes()
+	if err != nil {
+		return nil, err
+	}
 	var out []launch.Mount
 	add := func(dest, data string) {
 		if !r.declares(dest) {
@@ -154,11 +162,11 @@ func (r *run) volatileMounts() []launch.Mount {
 	// a read-only container needs a place of its own for it.
 	if r.spec.Root.ImageVolumes == spec.ImageVolumesTmpfs ||
 		r.spec.Root.ReadOnly && r.spec.Root.ImageVolumes == spec.ImageVolumesAnonymous {
-		for _, dest := range r.image.cfg.Volumes {
+		for _, dest := range volumes {
 			add(dest, "mode=0755")
 		}
 	}
-	return out
+	return out, nil
 }
 
 // userMounts are those of the command line, parents before children.
