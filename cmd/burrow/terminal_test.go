@@ -4,18 +4,23 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A script's terminal is a tmux session with a server of its own:
+// terminalKey is under which the number of the script's current terminal is.
+type terminalKey struct{}
+
+// A script's terminal is a tmux session with a server of its own; the newest is meant:
 //
 //	terminal COLSxROWS CMD   start CMD, a shell command, in a terminal of that size
 //	type KEY...              press keys, named as tmux names them: Enter, C-c, "ls -l"
 //	screen RE                wait until the screen matches RE
 //	resize COLSxROWS         change its size
 func tmux(ts *testscript.TestScript, args ...string) []string {
-	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "tmux")
+	n, _ := ts.Value(terminalKey{}).(int)
+	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "tmux"+strconv.Itoa(n))
 	return append([]string{"tmux", "-f", "/dev/null", "-S", socket}, args...)
 }
 
@@ -38,9 +43,11 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: terminal COLSxROWS CMD")
 	}
 	cols, rows := size(ts, args[0])
-	_ = command(ts, tmux(ts, "kill-server")...).Run()
+	n, _ := ts.Value(terminalKey{}).(int)
+	environ(ts).Values[terminalKey{}] = n + 1
 	runTmux(ts, "new-session", "-d", "-x", cols, "-y", rows, args[1])
-	ts.Defer(func() { _ = command(ts, tmux(ts, "kill-server")...).Run() })
+	kill := tmux(ts, "kill-server")
+	ts.Defer(func() { _ = command(ts, kill...).Run() })
 	runTmux(ts, "set-option", "-g", "status", "off")
 	runTmux(ts, "set-option", "-g", "remain-on-exit", "on")
 	runTmux(ts, "resize-window", "-x", cols, "-y", rows)

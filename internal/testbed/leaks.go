@@ -41,20 +41,35 @@ func Below(pid int) ([]Process, error) {
 			continue
 		}
 		chain, err := userNamespaces(n)
-		if err != nil || !slices.Contains(chain, st.Ino) || zombie(n) {
+		if err != nil || !slices.Contains(chain, st.Ino) || gone(n) {
 			continue // gone, or somebody else's
 		}
-		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n))
-		out = append(out, Process{n, chain[0], strings.ReplaceAll(string(cmdline), "\x00", " ")})
+		out = append(out, Process{n, chain[0], describe(n)})
 	}
 	return out, nil
 }
 
-// zombie says that the process has ended; when init collects it is init's matter.
-func zombie(pid int) bool {
+// describe returns a process's command line, and its name and state if that is empty.
+func describe(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if len(b) == 0 {
+		b, _ = os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	}
+	return strings.ReplaceAll(string(b), "\x00", " ")
+}
+
+// gone says that the process is on its way out of the kernel; when it gets there,
+// and when init collects it, is not the engine's matter.
+func gone(pid int) bool {
+	const exiting = 0x4 // PF_EXITING of linux/sched.h
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, ok := strings.Cut(string(b), ") ")
-	return err != nil || !ok || strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
+	f := strings.Fields(rest)
+	if err != nil || !ok || len(f) < 7 {
+		return true
+	}
+	flags, err := strconv.ParseUint(f[6], 10, 64)
+	return err != nil || flags&exiting != 0 || f[0] == "Z" || f[0] == "X"
 }
 
 // userNamespaces returns the inodes of a process's user namespace and of its
