@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -42,15 +43,18 @@ func (r *run) stdio() error {
 	return r.preserved()
 }
 
-// preserved hands further descriptors in. They must be 3, 4, … without a gap:
-// that is where they will be.
+// preserved hands further descriptors in, under the numbers that they have
+// here. Only what the caller has opened counts: everything of our own is closed
+// by execve(2), and must not get into a container (CVE-2024-21626).
 func (r *run) preserved() error {
-	for i, fd := range r.spec.Stdio.PreserveFDs {
-		if fd != 3+i {
-			return errors.New("--preserve-fds: descriptors must follow each other from 3 on")
+	for _, fd := range r.spec.Stdio.PreserveFDs {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			return hint.New(fmt.Errorf("descriptor %d, which is to be preserved, is not open", fd),
+				fmt.Sprintf("open it in the shell: %d<FILE", fd))
 		}
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-			return hint.New(errors.New("--preserve-fds: a descriptor is not open"), "open it in the shell: 3<file")
+		for len(r.config.PreserveFDs) < fd-3 {
+			r.config.PreserveFDs = append(r.config.PreserveFDs, nil)
 		}
 		r.config.PreserveFDs = append(r.config.PreserveFDs, os.NewFile(uintptr(fd), "preserved"))
 	}
@@ -212,7 +216,7 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 		signals = r.opts.Signals()
 	}
 	exit := Exit{ID: r.id}
-	cancelled := ctx.Done()
+	cancelled, left := ctx.Done(), s.left
 	for {
 		select {
 		case res := <-done:
@@ -221,11 +225,12 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 			return exit, res.err
 		case sig := <-signals:
 			r.forward(c, s, sig)
-		case <-s.left:
+		case <-left:
 			// There is nobody to hand the container to: it ends with its caller.
 			s.restore()
 			r.warn("detached: a foreground container ends with its command")
 			_ = c.Signal(syscall.SIGKILL)
+			left = nil
 		case <-deadline:
 			exit.TimedOut = true
 			_ = c.Signal(syscall.SIGKILL)

@@ -101,7 +101,7 @@ type Config struct {
 	Stdin, Stdout, Stderr *os.File
 	TTY                   bool
 	Width, Height         uint16
-	PreserveFDs           []*os.File // become 3, 4, … in the container
+	PreserveFDs           []*os.File // become 3, 4, … in the container; nil leaves a number free
 
 	// DieWithParent kills the container when this process dies, as a foreground
 	// run wants; a supervised container survives its supervisor.

@@ -86,7 +86,14 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 }
 
 func newProcess(c Config, program, status *os.File) *libcontainer.Process {
-	extra := append(append([]*os.File{}, c.PreserveFDs...), program, status)
+	extra := make([]*os.File, 0, len(c.PreserveFDs)+2)
+	for _, f := range c.PreserveFDs {
+		if f == nil {
+			f = program // fills the gap; the gate closes every copy of it
+		}
+		extra = append(extra, f)
+	}
+	extra = append(extra, program, status)
 	first := 3 + len(c.PreserveFDs)
 	gate := "gate:" + strconv.Itoa(first) + ":" + strconv.Itoa(first+1)
 	p := &libcontainer.Process{
