@@ -80,8 +80,8 @@ func (b *builder) collect(j jail) {
 		b.same(dir)
 	}
 	if !strings.HasPrefix(j.program, "/usr/") {
-		if real, err := filepath.EvalSymlinks(j.program); err == nil && !b.has(real) {
-			b.add(filepath.Dir(real), filepath.Dir(real), readOnly) // /nix/store/…/bin: the loader will want more
+		if p, err := filepath.EvalSymlinks(j.program); err == nil && !b.has(p) {
+			b.add(filepath.Dir(p), filepath.Dir(p), readOnly) // /nix/store/…/bin: the loader will want more
 			b.same("/nix")
 		}
 	}
@@ -107,12 +107,12 @@ func (b *builder) same(path string) {
 // resolv makes a link from where /etc/resolv.conf really is to a directory
 // that shows the host's as it changes.
 func (b *builder) resolv() {
-	real, err := filepath.EvalSymlinks(resolvFile)
-	if err != nil || strings.HasPrefix(real, "/etc/") || strings.HasPrefix(real, "/usr/") {
+	file, err := filepath.EvalSymlinks(resolvFile)
+	if err != nil || strings.HasPrefix(file, "/etc/") || strings.HasPrefix(file, "/usr/") {
 		return
 	}
-	b.add(filepath.Dir(real), dnsDir, readOnly)
-	b.links = append(b.links, [2]string{filepath.Join(dnsDir, filepath.Base(real)), real})
+	b.add(filepath.Dir(file), dnsDir, readOnly)
+	b.links = append(b.links, [2]string{filepath.Join(dnsDir, filepath.Base(file)), file})
 }
 
 func (b *builder) has(path string) bool {

@@ -3,6 +3,7 @@ package slirp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -130,12 +131,7 @@ func (n *Netns) configure(o NetnsOptions) (err error) {
 	if err := allowPing(); err != nil {
 		return err
 	}
-	keys := make([]string, 0, len(o.Sysctl))
-	for k := range o.Sysctl {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(o.Sysctl)) {
 		if err := writeSysctl(sysctlPath(k), o.Sysctl[k]); err != nil {
 			return err
 		}

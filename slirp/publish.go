@@ -44,8 +44,8 @@ func newForwarder(ctx context.Context, ns *Netns, info Info, o Options, log *slo
 	undo := []func(){}
 	defer func() {
 		if err != nil {
-			for i := len(undo) - 1; i >= 0; i-- {
-				undo[i]()
+			for _, fn := range slices.Backward(undo) {
+				fn()
 			}
 		}
 	}()

@@ -25,12 +25,9 @@ type tcpDriver struct {
 // on a socket in dir, and through a FIFO that says that the socket is there.
 func startTCP(ctx context.Context, d *dialer, o Options, log *slog.Logger) (*tcpDriver, error) {
 	t := &tcpDriver{dir: o.Dir, quit: make(chan struct{}), done: make(chan error, 2)}
-	var err error
-	if t.dir == "" {
-		t.own = true
-		if t.dir, err = os.MkdirTemp("", "burrow-ports-"); err != nil {
-			return nil, err
-		}
+	err := t.makeDir()
+	if err != nil {
+		return nil, err
 	}
 	if t.driver, err = parent.NewDriver(logged{log}, t.dir, true); err != nil {
 		t.removeFiles()
@@ -78,6 +75,15 @@ func (t *tcpDriver) close() {
 		f.Close()
 	}
 	t.removeFiles()
+}
+
+func (t *tcpDriver) makeDir() (err error) {
+	if t.dir != "" {
+		return os.MkdirAll(t.dir, 0o700)
+	}
+	t.own = true
+	t.dir, err = os.MkdirTemp("", "burrow-ports-")
+	return err
 }
 
 func (t *tcpDriver) removeFiles() {

@@ -2,6 +2,7 @@ package slirp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -233,7 +234,7 @@ func (u *udpForwarder) reply(f *udpFlow, client netip.AddrPort) error {
 		b, _ := buffers.Get().(*[]byte)
 		defer buffers.Put(b)
 		n, _, err := unix.Recvfrom(int(fd), *b, unix.MSG_DONTWAIT)
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			return false
 		}
 		if result = err; err == nil {
