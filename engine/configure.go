@@ -26,13 +26,20 @@ func (r *run) findUser(context.Context) (err error) {
 	if r.who, err = lookupIdentity(r.scaffold.root(), name, r.spec.Process.Groups); err != nil {
 		return err
 	}
-	if r.spec.Process.KeepGroups {
+	if r.keepGroups() {
 		r.who.groups = nil
 	}
 	if err := r.checkMapped(); err != nil {
 		return err
 	}
 	return r.addAccounts()
+}
+
+// keepGroups: with a single ID the caller's supplementary groups stay, because
+// a process that may drop them may also pass by a file that denies a group
+// (CVE-2018-7169).
+func (r *run) keepGroups() bool {
+	return r.spec.Process.KeepGroups || r.mode.Kind == idmap.Single
 }
 
 // keptUser is who keep-id runs as: the ID that stands for the caller.
@@ -88,7 +95,7 @@ func (r *run) configure(context.Context) error {
 	if err != nil {
 		return err
 	}
-	env := r.environment()
+	env, initArgs := r.environment(), 0
 	if r.spec.Process.Init {
 		init, err := r.initMount()
 		if err != nil {
@@ -96,6 +103,7 @@ func (r *run) configure(context.Context) error {
 		}
 		mounts = append(mounts, init)
 		argv = append([]string{init.Dest, "--"}, argv...)
+		initArgs = 2
 	}
 	if err := checkArgs(argv, env); err != nil {
 		return err
@@ -113,12 +121,13 @@ func (r *run) configure(context.Context) error {
 		Devices:       defaultDevices(),
 		SharedRoot:    wantsPropagation(r.spec.Mounts),
 		Args:          argv,
+		InitArgs:      initArgs,
 		Env:           env,
 		Cwd:           r.workdir(),
 		UID:           r.who.uid,
 		GID:           r.who.gid,
 		Groups:        r.who.groups,
-		KeepGroups:    r.spec.Process.KeepGroups,
+		KeepGroups:    r.keepGroups(),
 		Umask:         r.spec.Process.Umask,
 		OOMScore:      r.spec.Process.OOMScoreAdj,
 		Policy:        r.policy,

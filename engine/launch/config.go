@@ -83,12 +83,14 @@ type Config struct {
 	SharedRoot bool // mount propagation of "/" is slave, not private: a mount asked for it
 
 	Args     []string
+	InitArgs int // how many of Args start an init process; what follows must be runnable too
 	Env      []string
 	Cwd      string
 	UID, GID uint32
 	Groups   []uint32
 	// KeepGroups leaves the caller's supplementary groups in place, which the
-	// container cannot name but whose files it may use.
+	// container cannot name but whose files it may use, and denies setgroups(2)
+	// in its user namespace for good. Groups must be empty.
 	KeepGroups bool
 	Umask      uint32
 	OOMScore   *int

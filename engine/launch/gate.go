@@ -34,6 +34,8 @@ type gateProgram struct {
 	Flags          uint32
 	Argc, Envc     uint32
 	StringsLen     uint32
+	InitArgs       uint32
+	_              uint32 // the compiler's padding in C
 }
 
 type gateRule struct {
@@ -126,6 +128,7 @@ func encodeGate(c Config, f *security.Program) ([]byte, error) {
 		}
 	}
 	p.Argc, p.Envc, p.StringsLen = uint32(len(c.Args)), uint32(len(c.Env)), uint32(len(strings))
+	p.InitArgs = uint32(c.InitArgs)
 	var buf bytes.Buffer
 	for _, part := range []any{p, rules, label, filter, strings} {
 		if err := binary.Write(&buf, binary.NativeEndian, part); err != nil {

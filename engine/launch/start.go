@@ -48,7 +48,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	}
 	defer statusChild.Close()
 
-	out := &Container{status: status, path: c.Args[0]}
+	out := &Container{status: status, path: c.Args[c.InitArgs]}
 	defer func() {
 		if err != nil {
 			status.Close()

@@ -57,6 +57,8 @@ struct gate_program {
 	uint32_t flags;	      /* GATE_DIE_WITH_PARENT */
 	uint32_t argc, envc;  /* strings that follow the filter */
 	uint32_t strings_len; /* bytes of them */
+	uint32_t init_args;   /* how many of argv start an init; what follows must be runnable */
+	uint32_t padding;
 };
 
 struct gate_rule {
@@ -200,11 +202,22 @@ static void load_seccomp(const struct gate_program *p, const unsigned char *filt
 		report(GATE_SECCOMP, errno);
 }
 
+/* Says whether execve would find a program here, without running it. */
+static void try_program(const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0 || faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) < 0)
+		return;
+	errno = S_ISREG(st.st_mode) ? 0 : EACCES;
+}
+
 /*
  * As execvpe(3), but an error on the way is remembered in the order shells do:
- * a file that may not be run is 126 even if later directories have none.
+ * a file that may not be run is 126 even if later directories have none. With
+ * only_look nothing is executed and 0 means that it could be.
  */
-static int exec_search(char **argv, char **envp)
+static int exec_search(char **argv, char **envp, int only_look)
 {
 	const char *file = argv[0], *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char full[PATH_MAX];
@@ -213,7 +226,7 @@ static int exec_search(char **argv, char **envp)
 	if (file[0] == '\0')
 		return ENOENT;
 	if (strchr(file, '/')) {
-		execve(file, argv, envp);
+		only_look ? try_program(file) : (void)execve(file, argv, envp);
 		return errno;
 	}
 	for (char **e = envp; *e; e++)
@@ -223,7 +236,7 @@ static int exec_search(char **argv, char **envp)
 		end = strchrnul(path, ':');
 		int n = snprintf(full, sizeof(full), "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "", file);
 		if (n > 0 && (size_t)n < sizeof(full)) {
-			execve(full, argv, envp);
+			only_look ? try_program(full) : (void)execve(full, argv, envp);
 			if (errno == EACCES)
 				denied = 1;
 			else if (errno != ENOENT && errno != ENOTDIR)
@@ -271,10 +284,15 @@ _Noreturn void burrow_gate(char **argv)
 	const char *end = strings + prog.strings_len;
 	char **payload = string_list(prog.argc, &strings, end);
 	char **env = string_list(prog.envc, &strings, end);
-	if (prog.argc == 0)
+	if (prog.argc == 0 || prog.init_args >= prog.argc)
 		report(GATE_PROGRAM, EINVAL);
 	set_exec_label((const char *)rest, prog.label_len);
 	enter_landlock(&prog, rules);
 	load_seccomp(&prog, rest + prog.label_len);
-	report(GATE_EXEC, exec_search(payload, env));
+	if (prog.init_args > 0) {
+		int err = exec_search(payload + prog.init_args, env, 1);
+		if (err)
+			report(GATE_EXEC, err);
+	}
+	report(GATE_EXEC, exec_search(payload, env, 0));
 }
