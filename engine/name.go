@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // ErrNameInUse means that another container has the name.
@@ -40,8 +43,7 @@ func reserveName(d paths.Dirs, name, id string) (string, error) {
 			return candidate, nil
 		case !errors.Is(err, os.ErrExist):
 			return "", fmt.Errorf("reserve name: %w", err)
-		case stale(d, candidate):
-			releaseName(d, candidate)
+		case clearName(d, candidate):
 		case name != "":
 			return "", hint.New(fmt.Errorf("container name %q: %w", name, ErrNameInUse), "burrow rm "+name)
 		case try > 100:
@@ -61,22 +63,97 @@ func createName(d paths.Dirs, name, id string) error {
 	return os.Link(tmp, filepath.Join(namesDir(d), name))
 }
 
-// stale says whether the name belongs to a container that is gone, and clears
-// away what a killed run with --rm has left of it.
-func stale(d paths.Dirs, name string) bool {
-	id, err := os.ReadFile(filepath.Join(namesDir(d), name))
+// clearName takes a name away from a container that is gone, with what a killed
+// run has left of it, and says whether the name is worth another try. Of several
+// that find the same name one clears it; the lock is taken in this case only.
+func clearName(d paths.Dirs, name string) bool {
+	unlock, err := lockNames(d)
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	id, err := ownerOf(d, name)
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist)
 	}
-	rec, err := LoadRecord(filepath.Join(d.Containers(), string(id)))
-	if err == nil && rec.Remove && rec.abandoned() {
-		return removeFiles(d, rec) == nil
+	dir := filepath.Join(d.Containers(), id)
+	// Without a record its run died before it had one: names are given after
+	// directories are claimed.
+	if rec, err := LoadRecord(dir); errors.Is(err, os.ErrNotExist) || err == nil && rec.Remove && rec.abandoned() {
+		if hold, err := claim(dir); err == nil {
+			_ = os.RemoveAll(dir)
+			hold.Close()
+		}
 	}
-	_, err = os.Lstat(filepath.Join(d.Containers(), string(id)))
-	return errors.Is(err, os.ErrNotExist)
+	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+		return false
+	}
+	// An owner that lives gives its name back before its directory goes. So if
+	// the name is still the same, nobody else will touch it.
+	if again, err := ownerOf(d, name); err != nil || again != id {
+		return true
+	}
+	return os.Remove(filepath.Join(namesDir(d), name)) == nil
 }
 
-func releaseName(d paths.Dirs, name string) { _ = os.Remove(filepath.Join(namesDir(d), name)) }
+// lockNames keeps others from taking names away meanwhile. Names are given
+// without it.
+func lockNames(d paths.Dirs) (unlock func(), err error) {
+	f, err := sys.OpenDir(namesDir(d))
+	if err != nil {
+		return nil, err
+	}
+	if err := sys.LockFile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+func ownerOf(d paths.Dirs, name string) (id string, err error) {
+	b, err := os.ReadFile(filepath.Join(namesDir(d), name))
+	if err == nil && !isContainerID(string(b)) {
+		return "none", nil // damaged: it stands for no container
+	}
+	return string(b), err
+}
+
+// isContainerID says whether s is an ID as newID makes them, and so a file name.
+func isContainerID(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// releaseName gives back the name of a container. The caller has claimed its
+// directory, which still exists: nobody else can have given the name away.
+func releaseName(d paths.Dirs, name, id string) {
+	if owner, err := ownerOf(d, name); err == nil && owner == id {
+		_ = os.Remove(filepath.Join(namesDir(d), name))
+	}
+}
+
+// reclaimNames removes what died while names were given.
+func reclaimNames(d paths.Dirs) {
+	entries, err := os.ReadDir(namesDir(d))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		path := filepath.Join(namesDir(d), e.Name())
+		if strings.HasPrefix(e.Name(), ".new-") {
+			if older(path, time.Minute) {
+				_ = os.Remove(path)
+			}
+			continue
+		}
+		id, err := ownerOf(d, e.Name())
+		if err != nil {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(d.Containers(), id)); errors.Is(err, os.ErrNotExist) {
+			_ = clearName(d, e.Name())
+		}
+	}
+}
 
 // inventName makes up a name of two words; later tries add a number.
 func inventName(try int) string {

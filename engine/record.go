@@ -13,6 +13,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
@@ -145,18 +146,27 @@ func saveRecord(dir string, rec Record) error {
 	return os.Rename(tmp, filepath.Join(dir, recordFile))
 }
 
-// LoadRecord reads the record in a container's directory.
+// ErrDamaged means that the record of a container cannot be read.
+var ErrDamaged = errors.New("container record is damaged")
+
+// LoadRecord reads the record in a container's directory. Errors are
+// os.ErrNotExist, ErrDamaged, or that of a newer version.
 func LoadRecord(dir string) (Record, error) {
 	var rec Record
 	b, err := os.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
 		return rec, err
 	}
-	if err := json.Unmarshal(b, &rec); err != nil {
-		return rec, fmt.Errorf("container record %s is damaged: %w", dir, err)
+	id := filepath.Base(dir)
+	err = json.Unmarshal(b, &rec)
+	switch {
+	case err == nil && rec.Version > RecordVersion:
+		return Record{ID: id}, fmt.Errorf("container %.12s: %w: it was written by a newer version of burrow", id, ErrDamaged)
+	case err == nil && rec.ID != id:
+		err = errors.New("it is that of another container") // never follow a path out of the directory
 	}
-	if rec.Version > RecordVersion {
-		return rec, fmt.Errorf("container record %s was written by a newer version of burrow", dir)
+	if err != nil {
+		return Record{ID: id}, hint.New(fmt.Errorf("container %.12s: %w: %w", id, ErrDamaged, err), "burrow rm -f "+id[:min(len(id), 12)])
 	}
 	return rec, nil
 }
@@ -205,41 +215,43 @@ func List(d paths.Dirs) (records []Record, damaged []string, err error) {
 	return records, damaged, nil
 }
 
-// Lookup finds a container by name, ID or unambiguous beginning of the ID.
+// Lookup finds a container by name, ID or unambiguous beginning of the ID. With
+// ErrDamaged the Record has its ID only.
 func Lookup(d paths.Dirs, ref string) (Record, error) {
-	if !strings.ContainsAny(ref, "/\x00") && ref != "" && ref[0] != '.' {
-		if id, err := os.ReadFile(filepath.Join(namesDir(d), ref)); err == nil {
-			return lookupID(d, string(id), ref)
-		}
-		if rec, err := LoadRecord(filepath.Join(d.Containers(), ref)); err == nil {
-			return rec, nil
-		}
-	}
-	records, _, err := List(d)
+	id, err := findID(d, ref)
 	if err != nil {
 		return Record{}, err
 	}
-	var found []Record
-	for _, rec := range records {
-		if len(ref) >= 2 && strings.HasPrefix(rec.ID, ref) {
-			found = append(found, rec)
+	rec, err := LoadRecord(filepath.Join(d.Containers(), id))
+	if errors.Is(err, os.ErrNotExist) {
+		return rec, fmt.Errorf("%w: %s", ErrNoContainer, ref)
+	}
+	return rec, err
+}
+
+func findID(d paths.Dirs, ref string) (string, error) {
+	if spec.CheckName(ref) == nil {
+		if id, err := ownerOf(d, ref); err == nil {
+			return id, nil
+		}
+	}
+	entries, err := os.ReadDir(d.Containers())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	var found []string
+	for _, e := range entries {
+		if len(ref) >= 2 && strings.HasPrefix(e.Name(), ref) {
+			found = append(found, e.Name())
 		}
 	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return Record{}, fmt.Errorf("%w: %s", ErrNoContainer, ref)
+		return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
 	}
-	return Record{}, fmt.Errorf("%s: more than one container's ID begins so", ref)
-}
-
-func lookupID(d paths.Dirs, id, ref string) (Record, error) {
-	rec, err := LoadRecord(filepath.Join(d.Containers(), id))
-	if errors.Is(err, os.ErrNotExist) {
-		return rec, fmt.Errorf("%w: %s", ErrNoContainer, ref)
-	}
-	return rec, err
+	return "", fmt.Errorf("%s: more than one container's ID begins so", ref)
 }
 
 // ErrNoContainer means that no container has the name or ID.

@@ -14,30 +14,64 @@ import (
 
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // ErrRunning means that the container must be stopped first.
 var ErrRunning = errors.New("container is running")
 
-// Remove deletes a container; with force it is killed if it runs.
+// ownerPatience is how long a run whose container was killed gets to end too.
+const ownerPatience = 5 * time.Second
+
+// Remove deletes a container; with force it is killed if it runs, and removed
+// even if its record cannot be read.
 func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id string, err error) {
 	rec, err := Lookup(d, ref)
+	if errors.Is(err, ErrDamaged) && force {
+		rec, err = Record{ID: rec.ID}, nil
+	}
 	if err != nil {
 		return "", err
 	}
-	if rec.Running() {
+	if rec.Running() || rec.starting() {
 		if !force {
 			return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
 		}
-		if err := kill(ctx, rec); err != nil {
+		if err := rec.kill(ctx); err != nil {
 			return "", err
 		}
 	}
-	return rec.ID, removeFiles(d, rec)
+	dir := filepath.Join(d.Containers(), rec.ID)
+	hold, err := awaitClaim(ctx, dir, ownerPatience) // its run has yet to note the end
+	if errors.Is(err, os.ErrNotExist) {
+		return rec.ID, nil // removed by its own run, with --rm
+	}
+	if err != nil {
+		return "", fmt.Errorf("remove container %s: %w", ref, err)
+	}
+	defer hold.Close()
+	if err := removeClaimed(d, rec); err != nil {
+		return "", err
+	}
+	if rec.Name == "" {
+		reclaimNames(d) // which one it had, the damaged record could not say
+	}
+	return rec.ID, nil
 }
 
-func kill(ctx context.Context, rec Record) error {
-	fd, err := unix.PidfdOpen(rec.PID, 0)
+// starting says that a run has written the record and not yet started the container.
+func (r Record) starting() bool {
+	boot, err := bootID()
+	return err == nil && boot == r.BootID && r.PID == 0 && !r.Exited && r.Owner.Alive()
+}
+
+// kill ends the container, or the run that is about to start it.
+func (r Record) kill(ctx context.Context) error {
+	target := sys.ProcID{PID: r.PID, Start: r.Start}
+	if r.PID == 0 {
+		target = r.Owner
+	}
+	fd, err := unix.PidfdOpen(target.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
@@ -45,13 +79,13 @@ func kill(ctx context.Context, rec Record) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(fd)
-	if !rec.Running() {
+	if !target.Alive() {
 		return nil // the pid is another process by now
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return os.NewSyscallError("pidfd_send_signal", err)
 	}
-	for rec.Running() {
+	for target.Alive() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -61,12 +95,22 @@ func kill(ctx context.Context, rec Record) error {
 	return nil
 }
 
-// removeFiles deletes the record last: until then the container is still listed
-// and can be removed again.
-func removeFiles(d paths.Dirs, rec Record) error {
+// removeClaimed deletes a container whose directory the caller has claimed. The
+// record goes last: until then the container is still listed and can be removed
+// again.
+func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
+	if err := removeContents(dir); err != nil {
+		return fmt.Errorf("remove container %s: %w", rec.ID, err)
+	}
+	releaseName(d, rec.Name, rec.ID)
+	return os.RemoveAll(dir)
+}
+
+// removeContents empties a container's directory but for the record.
+func removeContents(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		return err
 	}
 	for _, e := range entries {
@@ -74,11 +118,10 @@ func removeFiles(d paths.Dirs, rec Record) error {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("remove container %s: %w", rec.Name, err)
+			return err
 		}
 	}
-	releaseName(d, rec.Name)
-	return os.RemoveAll(dir)
+	return nil
 }
 
 // reclaim removes what runs that were killed have left. It takes no lock and
@@ -93,30 +136,54 @@ func (r *run) reclaim() (done <-chan struct{}) {
 }
 
 // Reclaim removes what runs that were killed have left: containers started
-// with --rm, directories without a record, half-made shift layers. What cannot be
-// removed now is left to the next command.
+// with --rm, directories without a record, names, half-made layers. What cannot
+// be removed now is left to the next command.
 func Reclaim(d paths.Dirs) {
 	entries, err := os.ReadDir(d.Containers())
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		dir := filepath.Join(d.Containers(), e.Name())
-		rec, err := LoadRecord(dir)
-		switch {
-		case err == nil && rec.Remove && rec.abandoned():
-			_ = removeFiles(d, rec)
-		case errors.Is(err, os.ErrNotExist) && older(dir, time.Minute):
-			_ = os.RemoveAll(dir) // died before it had a record
-		}
+		reclaimContainer(d, e.Name())
 	}
-	shift, err := os.ReadDir(d.Shift())
+	reclaimNames(d)
+	for _, dir := range []string{d.Shift(), filepath.Join(d.Shift(), layersDir)} {
+		reclaimLayers(dir)
+	}
+}
+
+// reclaimContainer removes a container that was to leave nothing, or never came
+// to be, and whose run is gone.
+func reclaimContainer(d paths.Dirs, id string) {
+	dir := filepath.Join(d.Containers(), id)
+	rec, err := LoadRecord(dir)
+	lost := errors.Is(err, os.ErrNotExist) && older(dir, time.Minute) // it is claimed right after it is made
+	if !lost && (err != nil || !rec.Remove || !rec.abandoned()) {
+		return
+	}
+	hold, err := claim(dir)
 	if err != nil {
 		return
 	}
-	for _, e := range shift {
-		if strings.HasPrefix(e.Name(), ".new-") && older(filepath.Join(d.Shift(), e.Name()), time.Hour) {
-			_ = os.RemoveAll(filepath.Join(d.Shift(), e.Name()))
+	defer hold.Close()
+	rec.ID = id
+	_ = removeClaimed(d, rec)
+}
+
+// reclaimLayers removes layers that were never finished.
+func reclaimLayers(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !strings.HasPrefix(e.Name(), newLayer) || !older(path, time.Minute) {
+			continue
+		}
+		if hold, err := claim(path); err == nil {
+			_ = os.RemoveAll(path)
+			hold.Close()
 		}
 	}
 }

@@ -19,6 +19,9 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
+// layersDir is where they are, below the shift layers.
+const layersDir = "layers"
+
 // reownImage is for maps where the image's root itself moves (auto, keep-id):
 // then every file needs another owner, and a thin layer would be the whole
 // image. It copies each layer once per map, in parallel and sharing blocks
@@ -26,7 +29,7 @@ import (
 //
 // It returns the copies' directories, topmost first.
 func reownImage(ctx context.Context, dir string, p *plan.Plan, uids, gids idmap.Map, log *slog.Logger) ([]string, error) {
-	base := filepath.Join(dir, "layers")
+	base := filepath.Join(dir, layersDir)
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, err
 	}
@@ -51,11 +54,11 @@ func reownImage(ctx context.Context, dir string, p *plan.Plan, uids, gids idmap.
 }
 
 func reownLayer(ctx context.Context, base, layer, final string, uids, gids idmap.Map) error {
-	tmp, err := os.MkdirTemp(base, ".new-")
+	tmp, drop, err := tempLayer(base)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer drop()
 	c := layerCopy{uids: uids, gids: gids, links: map[uint64]string{}}
 	if c.src, err = sys.OpenDir(layer); err != nil {
 		return err

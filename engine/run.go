@@ -158,27 +158,40 @@ func (r *run) reserve(context.Context) error {
 		return fmt.Errorf("make container directory: %w", err)
 	}
 	keep := false
-	r.later(func() {
-		if !keep || r.spec.Remove {
-			_ = os.RemoveAll(r.dir)
-		}
-	})
-	name, err := reserveName(r.opts.Dirs, r.spec.Name, r.id)
+	r.kept = func() { keep = true }
+	undo := func(f func()) {
+		r.later(func() {
+			if !keep || r.spec.Remove {
+				f()
+			}
+		})
+	}
+	hold, err := claim(r.dir)
 	if err != nil {
+		_ = os.Remove(r.dir)
+		return fmt.Errorf("claim container directory: %w", err)
+	}
+	r.later(func() { hold.Close() })
+	undo(func() { _ = os.RemoveAll(r.dir) })
+	if r.name, err = reserveName(r.opts.Dirs, r.spec.Name, r.id); err != nil {
 		return err
 	}
-	r.name = name
-	r.later(func() {
-		if !keep || r.spec.Remove {
-			releaseName(r.opts.Dirs, name)
-		}
-	})
-	r.kept = func() { keep = true }
+	undo(func() { releaseName(r.opts.Dirs, r.name, r.id) })
 	r.hostname = r.spec.Process.Hostname
 	if r.hostname == "" {
 		r.hostname = r.id[:12]
 	}
-	return r.writeIDFile()
+	if err := r.writeIDFile(); err != nil {
+		return err
+	}
+	if path := r.spec.CIDFile; path != "" {
+		r.later(func() {
+			if !keep {
+				_ = os.Remove(path) // there never was such a container
+			}
+		})
+	}
+	return nil
 }
 
 // writeIDFile creates the --cidfile, which must not exist, as in Docker.
@@ -194,9 +207,10 @@ func (r *run) writeIDFile() error {
 	if err != nil {
 		return fmt.Errorf("write container ID: %w", err)
 	}
-	if _, err := f.WriteString(r.id); err != nil {
-		f.Close()
+	_, err = f.WriteString(r.id)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path)
 		return fmt.Errorf("write container ID: %w", err)
 	}
-	return f.Close()
+	return nil
 }

@@ -32,11 +32,11 @@ func shiftLayer(ctx context.Context, dir, key string, p *plan.Plan, uids, gids i
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	tmp, err := os.MkdirTemp(dir, ".new-")
+	tmp, drop, err := tempLayer(dir)
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(tmp)
+	defer drop()
 	b := shiftBuilder{plan: p, uids: uids, gids: gids}
 	if b.dst, err = sys.OpenDir(tmp); err != nil {
 		return "", err
@@ -52,6 +52,26 @@ func shiftLayer(ctx context.Context, dir, key string, p *plan.Plan, uids, gids i
 		return "", err
 	}
 	return final, nil
+}
+
+// newLayer begins the name of a layer that is being made.
+const newLayer = ".new-"
+
+// tempLayer makes a directory for a new layer and claims it. drop removes what
+// has not been renamed by then.
+func tempLayer(dir string) (tmp string, drop func(), err error) {
+	if tmp, err = os.MkdirTemp(dir, newLayer); err != nil {
+		return "", nil, err
+	}
+	hold, err := claim(tmp)
+	if err != nil {
+		_ = os.Remove(tmp)
+		return "", nil, err
+	}
+	return tmp, func() {
+		_ = os.RemoveAll(tmp)
+		hold.Close()
+	}, nil
 }
 
 // shiftBuilder copies entries from the image's layers into a new layer.
