@@ -223,8 +223,7 @@ func (s *Session) Ports() []Port {
 	return s.ports.published
 }
 
-// Close ends the helper, without waiting until the kernel has taken it apart,
-// and gives the ports back. It may be called twice.
+// Close ends the helper and gives the ports back. It may be called twice.
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.closed)

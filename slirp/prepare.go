@@ -17,7 +17,11 @@ func (m Mode) prepare() error {
 	if err := writeSysctl("net/ipv6/conf/default/disable_ipv6", off); err != nil && m.IPv6 {
 		return err // without IPv6 in the kernel there is nothing to turn off
 	}
-	return nil
+	// The helper would make the device itself, but one that ends with the
+	// helper: that takes the kernel 20 ms, under a lock that every other
+	// namespace waits for. This one goes with the namespace, in the kernel's
+	// own time and together with others.
+	return sys.PersistentTap(m.Info().Interface)
 }
 
 // finish gives the device the addresses that the helper does not. It runs on a
