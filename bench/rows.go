@@ -221,56 +221,67 @@ func parallelRow(ctx context.Context, s setup) row {
 	}
 }
 
+// forget takes every image out of both stores that shares the layer of the big
+// one: a store that has the layer would have nothing to do.
+func (s setup) forget() []string {
+	names := strings.Join([]string{s.big, importName, loadName}, " ")
+	return []string{"sh", "-c", "for i in " + names + "; do podman rmi -f $i; " + s.burrow + " rmi $i; done"}
+}
+
+// remember brings the big image back.
+func (s setup) remember(ctx context.Context) error {
+	for _, argv := range [][]string{s.forget(), {"podman", "import", "-q", s.tar, s.big}, {s.burrow, "import", s.tar, s.big}} {
+		if _, err := timed(ctx, argv...); err != nil && argv[0] != "sh" {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	importName = "localhost/bench-import:latest"
+	loadName   = "localhost/bench-load:latest"
+)
+
 func importRow(ctx context.Context, s setup) row {
-	const name = "localhost/bench-import:latest"
+	r := row{budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman", note: "into a store that lacks it"}
 	dir, err := os.MkdirTemp("/var/tmp", "burrow-bench-untar-")
 	if err != nil {
-		return row{samples: []sample{{name: "burrow", err: err}}}
+		r.samples = []sample{{name: "burrow", err: err}}
+		return r
 	}
 	defer os.RemoveAll(dir)
 	untar := command("untar", "tar", "--exclude=./dev/*", "-C", dir, "-xf", s.tar)
-	return row{
-		budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman",
-		samples: race(ctx, []contender{
-			prepared(command("burrow", s.burrow, "import", s.tar, name), s.burrow, "rmi", name),
-			prepared(command("podman", "podman", "import", "-q", s.tar, name), "podman", "rmi", name),
-			prepared(untar, "sh", "-c", "chmod -R u+w "+dir+"; rm -rf "+dir+"/*"),
-		}, 1, 3),
-		note: "each time into a store that lacks it",
+	r.samples = race(ctx, []contender{
+		prepared(command("burrow", s.burrow, "import", s.tar, importName), s.forget()...),
+		prepared(command("podman", "podman", "import", "-q", s.tar, importName), s.forget()...),
+		prepared(untar, "sh", "-c", "chmod -R u+w "+dir+"; rm -rf "+dir+"/*"),
+	}, 1, 3)
+	if err := s.remember(ctx); err != nil {
+		r.note += "; " + err.Error()
 	}
+	return r
 }
 
 func loadRow(ctx context.Context, s setup) row {
-	const name = "localhost/bench-load:latest"
+	r := row{budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman", note: "into a store that lacks it"}
 	archive := fmt.Sprintf("/var/tmp/burrow-bench-%d.tar", os.Getpid())
 	defer os.Remove(archive)
 	for _, argv := range [][]string{
-		{"podman", "tag", s.big, name},
-		{"podman", "save", "-q", "-o", archive, name},
-		{"podman", "untag", name},
+		{"podman", "tag", s.big, loadName},
+		{"podman", "save", "-q", "-o", archive, loadName},
 	} {
 		if _, err := timed(ctx, argv...); err != nil {
-			return row{samples: []sample{{name: "podman", err: err}}, peer: "podman", budget: "≤ 0.25 × podman", limit: 0.25}
+			r.samples = []sample{{name: "podman", err: err}}
+			return r
 		}
 	}
-	// Both engines know the big image already under another name: its layer is
-	// the same, so it has to go as well, and comes back at the end.
-	forget := "podman rmi -f " + name + " " + s.big + "; " + s.burrow + " rmi " + name + "; " + s.burrow + " rmi " + s.big
-	r := row{
-		budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman",
-		samples: race(ctx, []contender{
-			prepared(command("burrow", s.burrow, "load", "-i", archive), "sh", "-c", forget),
-			prepared(command("podman", "podman", "load", "-q", "-i", archive), "sh", "-c", forget),
-		}, 1, 3),
-		note: "each time into a store that lacks it",
-	}
-	for _, argv := range [][]string{
-		{"podman", "import", "-q", s.tar, s.big},
-		{s.burrow, "import", s.tar, s.big},
-	} {
-		if _, err := timed(ctx, argv...); err != nil {
-			r.note += "; " + err.Error()
-		}
+	r.samples = race(ctx, []contender{
+		prepared(command("burrow", s.burrow, "load", "-i", archive), s.forget()...),
+		prepared(command("podman", "podman", "load", "-q", "-i", archive), s.forget()...),
+	}, 1, 3)
+	if err := s.remember(ctx); err != nil {
+		r.note += "; " + err.Error()
 	}
 	return r
 }
