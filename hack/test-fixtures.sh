@@ -34,10 +34,14 @@ publish() {
 	ln "$1" "$dir/$2" 2>/dev/null || [ -s "$dir/$2" ]
 }
 
+# mirror prints the Debian mirror that apt uses here, or the usual one.
 mirror() {
-	{ sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
-	  sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
-	} 2>/dev/null | grep -v security | grep -m1 debian || echo http://deb.debian.org/debian
+	local found
+	found=$({
+		sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+		sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+	} 2>/dev/null | grep -v security | grep -m 1 debian) || true
+	echo "${found:-http://deb.debian.org/debian}"
 }
 
 if [ ! -s "$dir/busybox.tar" ]; then
@@ -60,6 +64,7 @@ if [ ! -s "$dir/debian.tar" ]; then
 		tail -n 20 "$work/log" >&2
 		exit 1
 	fi
+	rm -f "$work/debian"/var/cache/apt/archives/*.deb
 	tar --numeric-owner --xattrs --one-file-system -C "$work/debian" -cf "$work/debian.tar" .
 	publish "$work/debian.tar" debian.tar
 fi
