@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -147,9 +146,7 @@ func Reclaim(d paths.Dirs) {
 		reclaimContainer(d, e.Name())
 	}
 	reclaimNames(d)
-	for _, dir := range []string{d.Shift(), filepath.Join(d.Shift(), layersDir)} {
-		reclaimLayers(dir)
-	}
+	reclaimShifted(d)
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came
@@ -168,24 +165,6 @@ func reclaimContainer(d paths.Dirs, id string) {
 	defer hold.Close()
 	rec.ID = id
 	_ = removeClaimed(d, rec)
-}
-
-// reclaimLayers removes layers that were never finished.
-func reclaimLayers(dir string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if !strings.HasPrefix(e.Name(), newLayer) || !older(path, time.Minute) {
-			continue
-		}
-		if hold, err := claim(path); err == nil {
-			_ = os.RemoveAll(path)
-			hold.Close()
-		}
-	}
 }
 
 func older(path string, age time.Duration) bool {

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/plan"
-	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -28,12 +27,11 @@ const layersDir = "layers"
 // where the file system can, outside every lock, and keeps the copies.
 //
 // It returns the copies' directories, topmost first.
-func reownImage(ctx context.Context, dir string, p *plan.Plan, uids, gids idmap.Map, log *slog.Logger) ([]string, error) {
+func reownImage(ctx context.Context, dir, key string, p *plan.Plan, owners ownerMap, log *slog.Logger) ([]string, error) {
 	base := filepath.Join(dir, layersDir)
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, err
 	}
-	key := idmap.ShiftKey(uids, gids, p.UIDs, p.GIDs)
 	out := make([]string, 0, len(p.Layers))
 	for _, layer := range p.Layers {
 		// containers/storage names a layer's directory ID/diff.
@@ -46,20 +44,20 @@ func reownImage(ctx context.Context, dir string, p *plan.Plan, uids, gids idmap.
 		if log != nil {
 			log.Info("re-owning image layer for this map, once", "layer", name)
 		}
-		if err := reownLayer(ctx, base, layer, final, uids, gids); err != nil {
+		if err := reownLayer(ctx, base, layer, final, owners); err != nil {
 			return nil, fmt.Errorf("re-own layer %.12s: %w", name, err)
 		}
 	}
 	return out, nil
 }
 
-func reownLayer(ctx context.Context, base, layer, final string, uids, gids idmap.Map) error {
+func reownLayer(ctx context.Context, base, layer, final string, owners ownerMap) error {
 	tmp, drop, err := tempLayer(base)
 	if err != nil {
 		return err
 	}
 	defer drop()
-	c := layerCopy{uids: uids, gids: gids, links: map[uint64]string{}}
+	c := layerCopy{owners: owners, links: map[uint64]string{}}
 	if c.src, err = sys.OpenDir(layer); err != nil {
 		return err
 	}
@@ -71,6 +69,10 @@ func reownLayer(ctx context.Context, base, layer, final string, uids, gids idmap
 	if err := c.copy(ctx, layer); err != nil {
 		return err
 	}
+	// The copy is kept for good: it must be whole before it has a name.
+	if err := sys.SyncFS(c.dst); err != nil {
+		return err
+	}
 	err = os.Rename(tmp, final)
 	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
 		return nil // another run was faster
@@ -80,11 +82,11 @@ func reownLayer(ctx context.Context, base, layer, final string, uids, gids idmap
 
 // layerCopy copies one layer, whiteouts and opaque markers included.
 type layerCopy struct {
-	src, dst   *os.File
-	uids, gids idmap.Map
-	links      map[uint64]string // inode to the first name of a file with several
-	dirs       []madeDir
-	hard       [][2]string
+	src, dst *os.File
+	owners   ownerMap
+	links    map[uint64]string // inode to the first name of a file with several
+	dirs     []madeDir
+	hard     [][2]string
 }
 
 // copy makes the directories and links in order and copies the files in
@@ -179,17 +181,19 @@ func (c *layerCopy) one(group *errgroup.Group, name string) error {
 	default:
 		return nil
 	}
-	return c.own(name, st)
+	if err := c.own(name, st); err != nil {
+		return err
+	}
+	return sys.SetTimes(c.dst, name, st)
 }
 
 func (c *layerCopy) own(name string, st *unix.Stat_t) error {
-	// An ID that the container does not have shows as nobody's either way.
-	uid, uok := c.uids.Host(st.Uid)
-	gid, gok := c.gids.Host(st.Gid)
-	if uok && gok {
-		if err := sys.ChownBeneath(c.dst, name, int(uid), int(gid)); err != nil {
-			return err
-		}
+	uid, gid, err := c.owners.of(st.Uid, st.Gid)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := sys.ChownBeneath(c.dst, name, uid, gid); err != nil {
+		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return nil

@@ -2,10 +2,14 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -39,43 +43,93 @@ func (r *run) mountRoot(ctx context.Context) error {
 // 0:0, or re-owned copies of all.
 func (r *run) shifted(ctx context.Context) ([]string, error) {
 	p := r.image.plan
-	if to, _, _ := idmap.ShiftNeeded(r.uids, 0); to != 0 {
-		return reownImage(ctx, r.opts.Dirs.Shift(), p, r.uids, r.gids, r.opts.Log)
+	key := idmap.ShiftKey(r.uids, r.gids, p.UIDs, p.GIDs)
+	if r.mode.Kind == idmap.Explicit { // what is not mapped depends on the whole map
+		key += "-" + mapsKey(r.uids, r.gids)
 	}
-	if !r.mode.OwnNamespace() {
+	if uid, gid := rootOwner(r); uid != 0 || gid != 0 {
+		return reownImage(ctx, r.opts.Dirs.Shift(), key, p, r.owners(), r.opts.Log)
+	}
+	if len(p.Shift) == 0 || !r.mode.OwnNamespace() {
 		return p.Layers, nil
 	}
-	key := p.ID[:min(len(p.ID), 16)] + "-" + idmap.ShiftKey(r.uids, r.gids, p.UIDs, p.GIDs)
-	dir, err := shiftLayer(ctx, r.opts.Dirs.Shift(), key, p, r.uids, r.gids)
-	if err != nil || dir == "" {
-		return p.Layers, err
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := shiftLayer(ctx, r.opts.Dirs.Shift(), shiftName(p.ID, key, boot), p, r.owners())
+	if err != nil {
+		return nil, err
 	}
 	return append([]string{dir}, p.Layers...), nil
 }
 
+// shiftName names a shift layer: the image first and the boot last, which
+// reclaiming goes by.
+func shiftName(image, key, boot string) string {
+	return image[:min(len(image), imageDigits)] + "-" + key + bootSuffix(boot)
+}
+
+// imageDigits of an image's or a layer's ID stand in the names of our layers.
+const imageDigits = 16
+
+func bootSuffix(boot string) string { return "-" + boot[:min(len(boot), 8)] }
+
+func mapsKey(uids, gids idmap.Map) string {
+	sum := sha256.Sum256([]byte(uids.String() + "/" + gids.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
 // overlay mounts layers with a writable one on top, which lives in the
-// container's directory.
+// container's directory and whose attributes are the root directory's.
 func (r *run) overlay(layers []string) error {
 	upper, work := filepath.Join(r.dir, "upper"), filepath.Join(r.dir, "work")
-	uid, gid := rootOwner(r)
-	mode := os.FileMode(0o755)
-	if len(layers) > 0 {
-		if info, err := os.Stat(layers[len(layers)-1]); err == nil {
-			mode = info.Mode().Perm()
-		}
-	}
 	for _, dir := range []string{upper, work} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("make writable layer: %w", err)
 		}
 	}
-	if err := os.Chmod(upper, mode); err != nil {
+	mode, uid, gid, err := r.rootAttributes(layers)
+	if err != nil {
 		return err
 	}
 	if err := os.Chown(upper, uid, gid); err != nil {
 		return err
 	}
+	if err := unix.Chmod(upper, mode); err != nil {
+		return &os.PathError{Op: "chmod", Path: upper, Err: err}
+	}
 	return mountOverlay(r.scaffold, layers, upper, work, r.spec.Remove)
+}
+
+// rootAttributes are those of the image's root directory: of the topmost layer
+// that says something about it. Layers that do not have 0755 and root.
+func (r *run) rootAttributes(layers []string) (mode uint32, uid, gid int, err error) {
+	uid, gid = rootOwner(r)
+	for _, dir := range layers {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil {
+			return 0, 0, 0, &os.PathError{Op: "stat", Path: dir, Err: err}
+		}
+		own := st.Uid == 0 && st.Gid == 0 || int(st.Uid) == uid && int(st.Gid) == gid
+		if st.Mode&0o7777 == 0o755 && own {
+			continue
+		}
+		mode := st.Mode & 0o7777
+		if own || r.image.plan == nil {
+			return mode, uid, gid, nil
+		}
+		if reowned := uid != 0 || gid != 0; reowned {
+			return mode, int(st.Uid), int(st.Gid), nil
+		}
+		u, uok := r.uids.Host(st.Uid)
+		g, gok := r.gids.Host(st.Gid)
+		if !uok || !gok { // nobody's root directory would be closed to all
+			return mode, uid, gid, nil
+		}
+		return mode, int(u), int(g), nil
+	}
+	return 0o755, uid, gid, nil
 }
 
 // mountDirectory uses the caller's directory as root, with a throw-away layer

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/plan"
-	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -20,11 +19,9 @@ import (
 // image and slice, in a temporary directory that becomes visible by one rename,
 // so that a run that dies half-way leaves nothing that another would trust.
 //
-// It returns "" where nothing has to be re-owned.
-func shiftLayer(ctx context.Context, dir, key string, p *plan.Plan, uids, gids idmap.Map) (string, error) {
-	if len(p.Shift) == 0 {
-		return "", nil
-	}
+// It is not synced, so its key names the boot too: after a power failure the
+// files of one that was just made may be empty.
+func shiftLayer(ctx context.Context, dir, key string, p *plan.Plan, owners ownerMap) (string, error) {
 	final := filepath.Join(dir, key)
 	if _, err := os.Lstat(final); err == nil {
 		return final, nil
@@ -37,7 +34,7 @@ func shiftLayer(ctx context.Context, dir, key string, p *plan.Plan, uids, gids i
 		return "", err
 	}
 	defer drop()
-	b := shiftBuilder{plan: p, uids: uids, gids: gids}
+	b := shiftBuilder{plan: p, owners: owners}
 	if b.dst, err = sys.OpenDir(tmp); err != nil {
 		return "", err
 	}
@@ -76,12 +73,12 @@ func tempLayer(dir string) (tmp string, drop func(), err error) {
 
 // shiftBuilder copies entries from the image's layers into a new layer.
 type shiftBuilder struct {
-	plan       *plan.Plan
-	uids, gids idmap.Map
-	dst        *os.File
-	src        []*os.File // parallel to plan.Layers, opened when first needed
-	made       map[string]bool
-	dirs       []madeDir // to get their times back when all is in them
+	plan   *plan.Plan
+	owners ownerMap
+	dst    *os.File
+	src    []*os.File // parallel to plan.Layers, opened when first needed
+	made   map[string]bool
+	dirs   []madeDir // to get their times back when all is in them
 }
 
 type madeDir struct {
@@ -103,8 +100,8 @@ func (b *shiftBuilder) build(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !b.mapped(e) {
-			continue // the container has no such ID: the file shows as nobody's
+		if e.Path == "/" || b.owners.stays(e.UID, e.GID) {
+			continue // the writable layer above gives the root its owner
 		}
 		if err := b.parents(path.Dir(e.Path)); err != nil {
 			return err
@@ -119,12 +116,6 @@ func (b *shiftBuilder) build(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (b *shiftBuilder) mapped(e plan.Entry) bool {
-	_, uok := b.uids.Host(e.UID)
-	_, gok := b.gids.Host(e.GID)
-	return uok && gok
 }
 
 // parents makes the directories above an entry as the merged image shows them:
@@ -146,7 +137,7 @@ func (b *shiftBuilder) parents(dir string) error {
 		if err != nil {
 			continue // not in this layer
 		}
-		return b.directory(i, dir, st, 0, 0)
+		return b.directory(i, dir, st, st.Uid, st.Gid)
 	}
 	return fmt.Errorf("%s: in no layer", dir)
 }
@@ -177,13 +168,9 @@ func (b *shiftBuilder) directory(layer int, name string, st *unix.Stat_t, uid, g
 // own gives name its mapped owner, then its mode, which chown may have
 // reduced, then its extended attributes.
 func (b *shiftBuilder) own(layer int, name string, st *unix.Stat_t, uid, gid uint32) error {
-	u, ok := b.uids.Host(uid)
-	if !ok {
-		return fmt.Errorf("%s: UID %d is not mapped", name, uid)
-	}
-	g, ok := b.gids.Host(gid)
-	if !ok {
-		return fmt.Errorf("%s: GID %d is not mapped", name, gid)
+	u, g, err := b.owners.of(uid, gid)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := sys.ChownBeneath(b.dst, name, int(u), int(g)); err != nil {
 		return err

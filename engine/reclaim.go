@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// reclaimShifted removes layers of ours that are of no more use: those that were
+// never finished, those of images that are gone, and shift layers of an earlier
+// boot, which nobody trusts.
+func reclaimShifted(d paths.Dirs) {
+	boot, err := bootID()
+	if err != nil {
+		return
+	}
+	images, err := plan.IDs(d)
+	if err != nil {
+		return
+	}
+	reclaimLayers(d.Shift(), func(name string) bool {
+		return name == layersDir || strings.HasSuffix(name, bootSuffix(boot)) && beginsLike(name, images)
+	})
+	// containers/storage names a layer's directory after its ID.
+	stored, err := names(filepath.Join(d.Storage(), "overlay"))
+	if err != nil {
+		return
+	}
+	reclaimLayers(filepath.Join(d.Shift(), layersDir), func(name string) bool { return beginsLike(name, stored) })
+}
+
+// beginsLike says whether one of the IDs begins with the digits that name does.
+func beginsLike(name string, ids []string) bool {
+	digits, _, _ := strings.Cut(name, "-")
+	for _, id := range ids {
+		if strings.HasPrefix(id, digits) {
+			return true
+		}
+	}
+	return false
+}
+
+// reclaimLayers removes what is not useful, and what was never finished.
+func reclaimLayers(dir string, useful func(name string) bool) {
+	entries, err := names(dir)
+	if err != nil {
+		return
+	}
+	for _, name := range entries {
+		path := filepath.Join(dir, name)
+		unfinished := strings.HasPrefix(name, newLayer) && older(path, time.Minute)
+		if !unfinished && (strings.HasPrefix(name, newLayer) || useful(name)) {
+			continue
+		}
+		if hold, err := claim(path); err == nil {
+			_ = os.RemoveAll(path)
+			hold.Close()
+		}
+	}
+}
+
+// names lists a directory in no order.
+func names(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
