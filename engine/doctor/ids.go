@@ -28,7 +28,11 @@ func checkSubIDs(ctx context.Context, h *host) []Finding {
 	if errors.Is(err, idmap.ErrOverlap) {
 		return bad(name, Fail, err.Error(), "processes of one user could be read and killed by the other; Burrow refuses", fix)
 	}
-	return bad(name, Fail, err.Error(), withoutSubIDs, fix)
+	cost := withoutSubIDs
+	if h.UID == 0 {
+		cost = "no container can run: Burrow never maps host root into one"
+	}
+	return bad(name, Fail, err.Error(), cost, fix)
 }
 
 // judgeSubIDs compares with what a container takes: 1,024 IDs, sparsely mapped.

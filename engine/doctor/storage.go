@@ -26,10 +26,6 @@ const (
 // checkDirs looks at the file systems that hold images and records. Where both
 // are on one, it is looked at once.
 func checkDirs(_ context.Context, h *host) []Finding {
-	if h.UID == 0 {
-		// They belong to root's first sub-ID, in whose name nothing can be tried from here.
-		return good("images", h.Dirs.Data+", which belongs to root's first sub-ID")
-	}
 	found := h.dir("images", h.Dirs.Data)
 	if other := h.dir("records", h.Dirs.State); len(other) > 0 && other[0].Status != found[0].Status {
 		found = append(found, other...)
@@ -37,10 +33,13 @@ func checkDirs(_ context.Context, h *host) []Finding {
 	return found
 }
 
-// nearest returns dir, or the closest directory above it that exists.
-func nearest(dir string) string {
+// nearest returns dir, or the closest directory above it that exists. Root's
+// own directories belong to its first sub-ID, in whose name nothing can be
+// tried from here; so for root it is the closest one that is root's.
+func (h *host) nearest(dir string) string {
 	for {
-		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+		st, err := os.Stat(dir)
+		if err == nil && st.IsDir() && (h.UID != 0 || owner(st) == 0) {
 			return dir
 		}
 		up := filepath.Dir(dir)
@@ -53,7 +52,7 @@ func nearest(dir string) string {
 
 func (h *host) dir(name, dir string) []Finding {
 	const cost = "nothing can be stored, so no container can run"
-	at := nearest(dir)
+	at := h.nearest(dir)
 	elsewhere := "export XDG_DATA_HOME=DIR XDG_STATE_HOME=DIR, on a local disk that you can write to"
 	err := unix.Access(at, unix.W_OK|unix.X_OK)
 	switch {
@@ -87,7 +86,7 @@ func (h *host) dir(name, dir string) []Finding {
 // dirOwner looks at Burrow's own directory once it is there.
 func (h *host) dirOwner(name, dir string) []Finding {
 	st, err := os.Stat(dir)
-	if err != nil {
+	if err != nil || h.UID == 0 { // root's belong to its first sub-ID
 		return nil
 	}
 	if uid := owner(st); uid != h.UID {
@@ -154,8 +153,8 @@ func userXattr(dir string) error {
 // checkOverlay mounts one where the layers are, or will be.
 func checkOverlay(_ context.Context, h *host) []Finding {
 	const name = "overlay"
-	at := nearest(h.Dirs.Data)
-	if h.UID == 0 || !probe.UserNamespace.OK() || unix.Access(at, unix.W_OK|unix.X_OK) != nil {
+	at := h.nearest(h.Dirs.Data)
+	if !probe.UserNamespace.OK() || unix.Access(at, unix.W_OK|unix.X_OK) != nil {
 		return nil // has a finding of its own
 	}
 	err := probe.Overlay(at)
