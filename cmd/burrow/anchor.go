@@ -75,7 +75,9 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 			return err
 		}
 	}
-	_, err = userns.EnsureAnchor(ctx, userns.Options{Run: c.dirs.Run, UIDs: uids, GIDs: gids})
+	_, err = userns.EnsureAnchor(ctx, userns.Options{
+		Run: c.dirs.Run, UIDs: uids, GIDs: gids, Adopt: c.manager().Adopt,
+	})
 	if err != nil {
 		return doctor.Explain(ctx, doctorEnv(c), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/userns/nsjoin"
 )
@@ -44,6 +45,19 @@ func findCaller(inside bool, uid, gid int) caller {
 	}
 	c.dirs = paths.For(env, uid)
 	return c
+}
+
+// manager is how this user's systemd can be reached, if there is one. Where the
+// environment does not say, as in a cron job, it is where systemd puts it.
+func (c caller) manager() cgroup.Manager {
+	if c.uid == 0 || nsjoin.AsRoot() {
+		return cgroup.Manager{} // nobody's service manager runs as root's first sub-ID
+	}
+	m := cgroup.Manager{UID: c.uid, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS")}
+	if !ownDir(m.RuntimeDir) {
+		m.RuntimeDir = filepath.Join("/run/user", strconv.Itoa(c.uid))
+	}
+	return m
 }
 
 // ownDir says whether path is a directory of ours. In the anchor our files

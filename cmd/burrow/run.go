@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,7 @@ func (a *app) runCommand() *cobra.Command {
 		exit, err := engine.Run(cmd.Context(), s, engine.Options{
 			Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 			Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-			Signals: func() <-chan os.Signal { return forwarded(s.Stdio) }, Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), SystemdBus: systemdBus(),
+			Signals: func() <-chan os.Signal { return forwarded(s.Stdio) }, Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
 			Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 		})
 		if err != nil {
@@ -57,18 +56,6 @@ func (a *app) runCommand() *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-// systemdBus says whether the user's service manager can be asked for a scope.
-func systemdBus() bool {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return false
-	}
-	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
-		return true
-	}
-	_, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus"))
-	return err == nil
 }
 
 func orElse(s, other string) string {

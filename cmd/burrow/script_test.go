@@ -16,24 +16,15 @@ import (
 // our own (commands_test.go), and BURROW_NETWORK=none unless it says otherwise,
 // because most promises are not about the network.
 func TestScript(t *testing.T) {
-	runScripts(t, "TestScript", "testdata/script/*.txtar", testbed.Host{})
-}
-
-// runScripts runs scripts as unprivileged users. test is the caller's name.
-func runScripts(t *testing.T, test, pattern string, host testbed.Host) {
-	t.Helper()
 	if _, child := testbed.Child(); child {
 		testscript.Run(t, params(filepath.Join(ground.Scripts, os.Getenv("BURROW_TEST_SCRIPT"))))
 		return
 	}
-	files, err := filepath.Glob(pattern)
+	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts %s: %v", pattern, err)
+		t.Fatalf("no scripts: %v", err)
 	}
 	if !testbed.Root() {
-		if host.Setup != "" {
-			t.Skip("only root can make a host worse")
-		}
 		testscript.Run(t, params(files...))
 		return
 	}
@@ -41,17 +32,27 @@ func runScripts(t *testing.T, test, pattern string, host testbed.Host) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := ground.Add(file, "script", 0o644); err != nil {
-				t.Fatal(err)
-			}
-			u, err := testbed.Take(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer u.Give()
-			ground.Run(t, u, host, "^"+test+"$", "BURROW_TEST_SCRIPT="+filepath.Base(file))
+			runAsUser(t, file, testbed.Host{})
 		})
 	}
+}
+
+// runAsUser runs one script as a user of the pool.
+func runAsUser(t *testing.T, file string, host testbed.Host) {
+	t.Helper()
+	if _, err := ground.Add(file, "script", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	u, err := testbed.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Give()
+	// Before the host gets worse.
+	if _, err := u.Store(t.Context(), ground.Bin, testbed.Images...); err != nil {
+		t.Fatal(err)
+	}
+	ground.Run(t, u, host, "^TestScript$", "BURROW_TEST_SCRIPT="+filepath.Base(file))
 }
 
 func params(files ...string) testscript.Params {

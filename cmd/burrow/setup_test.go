@@ -40,7 +40,7 @@ func setup(env *testscript.Env) error {
 		"XDG_STATE_HOME="+filepath.Join(home, ".local", "state"),
 		"XDG_CACHE_HOME="+filepath.Join(filepath.Dir(store), "cache"), // compiled filters: as warm as a user's
 		"XDG_RUNTIME_DIR="+runtime,
-		"BURROW_NETWORK=none", "nl=\n",
+		"BURROW_NETWORK=none", "nl=\n", "REALHOME="+u.Home,
 	)
 	before, err := testbed.Mounts()
 	if err != nil {

@@ -2,10 +2,13 @@ package testbed
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -61,13 +64,19 @@ func verdict(t *testing.T, out string, err error) {
 // command wraps args so that the host is set up in a mount namespace of its own.
 func (h Host) command(t *testing.T, u *User, args []string) *exec.Cmd {
 	t.Helper()
-	script := "set -eu\n" + h.Setup + "\n" +
+	script := "set -eu\nmount --make-rprivate /\n" + h.Setup + "\n" +
 		`exec setpriv --reuid "$UID_" --regid "$GID_" --init-groups --inh-caps=-all -- "$@"`
-	unshare := []string{"--mount", "--propagation", "private"}
-	if h.OwnUserNamespace {
-		unshare = append(unshare, "--user", "--map-users=0,0,4294967295", "--map-groups=0,0,4294967295")
+	wrap := []string{
+		"UID_=" + strconv.Itoa(u.UID), "GID_=" + strconv.Itoa(u.GID), "USER_=" + u.Name, "HOME_=" + u.Home,
+		"SCRATCH=" + t.TempDir(), "sh", "-c", script, "sh",
 	}
-	unshare = append(unshare, "--", "env", "UID_="+fmt.Sprint(u.UID), "GID_="+fmt.Sprint(u.GID), "USER_="+u.Name,
-		"SCRATCH="+t.TempDir(), "sh", "-c", script, "sh")
-	return exec.CommandContext(t.Context(), "unshare", append(unshare, args...)...)
+	cmd := exec.CommandContext(t.Context(), "env", append(wrap, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if h.OwnUserNamespace {
+		all := []syscall.SysProcIDMap{{Size: math.MaxUint32}}
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = all, all
+		cmd.SysProcAttr.GidMappingsEnableSetgroups = true
+	}
+	return cmd
 }

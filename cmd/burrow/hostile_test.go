@@ -1,0 +1,40 @@
+package main_test
+
+import (
+	"testing"
+
+	"github.com/burrow-run/burrow/internal/testbed"
+)
+
+// hosts are machines that lack something; the script of the same name in
+// testdata/hostile says what burrow does about it: one clear line and a hint,
+// the right exit code, and nothing left.
+var hosts = map[string]testbed.Host{
+	"no-subuid-line":      testbed.SubIDs(`/^$USER_:/d`),
+	"overlapping-subuid":  testbed.SubIDs(`s/^$USER_:\([0-9]*\):.*/&\ndaemon:\1:65536/`),
+	"malformed-subuid":    testbed.SubIDs(`s/^$USER_:.*/$USER_:abc:1/`),
+	"newuidmap-plain":     testbed.PlainNewuidmap(),
+	"newuidmap-missing":   testbed.Without("newuidmap", "newgidmap"),
+	"newuidmap-hangs":     {Setup: "printf '#!/bin/sh\\nsleep 1000\\n' >$SCRATCH/x; chmod 755 $SCRATCH/x; mount --bind $SCRATCH/x /usr/bin/newuidmap\n"},
+	"userns-forbidden":    testbed.Sysctl("user/max_user_namespaces", "0"),
+	"no-tun":              {Setup: "mount -t tmpfs none /dev/net\n"},
+	"no-slirp4netns":      testbed.Without("slirp4netns"),
+	"no-network-helper":   testbed.Without("slirp4netns", "pasta", "passt", "pasta.avx2", "passt.avx2"),
+	"home-read-only":      {Setup: "mount --bind $HOME_ $HOME_; mount -o remount,bind,ro $HOME_\n"},
+	"disk-full":           {Setup: "install -d -o $UID_ -g $GID_ $HOME_/full; mount -t tmpfs -o size=8m,nr_inodes=700,mode=0700,uid=$UID_,gid=$GID_ full $HOME_/full\n"},
+	"hidepid":             {Setup: "mount -t proc -o hidepid=2 proc /proc\n"},
+	"runtime-dir-missing": {Setup: ":"},
+	"runtime-dir-foreign": {Setup: "install -d -m 0777 $HOME_/foreign; mount -t tmpfs -o mode=0777,uid=0 foreign $HOME_/foreign\n"},
+}
+
+func TestHostile(t *testing.T) {
+	if !testbed.Root() {
+		t.Skip("only root can make a host worse")
+	}
+	for name, host := range hosts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runAsUser(t, "testdata/hostile/"+name+".txtar", host)
+		})
+	}
+}
