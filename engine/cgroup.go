@@ -1,99 +1,86 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path"
 	"slices"
-	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // ErrLimit means that a limit cannot be honoured here. It is never ignored.
-var ErrLimit = errors.New("limit cannot be honoured")
+var ErrLimit = cgroup.ErrLimit
 
-const cgroupRoot = "/sys/fs/cgroup"
-
-// cgroupPlace is where this user may make cgroups, if anywhere.
-type cgroupPlace struct {
-	kind        launch.CgroupKind
-	dir         string   // whose controllers count
-	parent      string   // below cgroupRoot, for kind CgroupFS
-	controllers []string // delegated to the user
-	why         string   // there is none
+// group is the container's cgroup on its way; made is closed when group and err
+// are there. A nil group without an error: it gets none.
+type group struct {
+	place cgroup.Place
+	made  chan struct{}
+	group *cgroup.Group
+	err   error
 }
 
-// wish is a limit that was asked for, with the controller that enforces it.
-type wish struct{ flag, controller string }
-
-func wishes(r spec.Resources) []wish {
-	var out []wish
+// asked are the limits of the command line, with what enforces them.
+func asked(r spec.Resources) []cgroup.Limit {
+	var out []cgroup.Limit
 	for _, w := range []struct {
 		asked bool
-		wish
+		cgroup.Limit
 	}{
-		{r.Memory != 0, wish{"--memory", "memory"}},
-		{r.MemorySwap != 0, wish{"--memory-swap", "memory"}},
-		{r.MemoryReservation != 0, wish{"--memory-reservation", "memory"}},
-		{r.CPUQuota != 0 || r.CPUPeriod != 0, wish{"--cpus", "cpu"}},
-		{r.CPUShares != 0, wish{"--cpu-shares", "cpu"}},
-		{r.CPUSetCPUs != "", wish{"--cpuset-cpus", "cpuset"}},
-		{r.CPUSetMems != "", wish{"--cpuset-mems", "cpuset"}},
-		{r.PidsLimit != nil && *r.PidsLimit > 0, wish{"--pids-limit", "pids"}},
-		{r.BlkioWeight != 0, wish{"--blkio-weight", "io"}},
+		{r.Memory != 0, cgroup.Limit{Flag: "--memory", Controller: "memory"}},
+		{r.MemorySwap != 0, cgroup.Limit{Flag: "--memory-swap", Controller: "memory"}},
+		{r.MemoryReservation != 0, cgroup.Limit{Flag: "--memory-reservation", Controller: "memory"}},
+		{r.CPUQuota != 0 || r.CPUPeriod != 0, cgroup.Limit{Flag: "--cpus", Controller: "cpu"}},
+		{r.CPUShares != 0, cgroup.Limit{Flag: "--cpu-shares", Controller: "cpu"}},
+		{r.CPUSetCPUs != "", cgroup.Limit{Flag: "--cpuset-cpus", Controller: "cpuset"}},
+		{r.CPUSetMems != "", cgroup.Limit{Flag: "--cpuset-mems", Controller: "cpuset"}},
+		{r.PidsLimit != nil && *r.PidsLimit > 0, cgroup.Limit{Flag: "--pids-limit", Controller: "pids"}},
+		{r.BlkioWeight != 0, cgroup.Limit{Flag: "--blkio-weight", Controller: "io"}},
 	} {
 		if w.asked {
-			out = append(out, w.wish)
+			out = append(out, w.Limit)
 		}
 	}
 	return out
 }
 
 // planCgroup decides where the container's cgroup will be and checks that each
-// limit asked for has its controller there.
-func (r *run) planCgroup() (launch.Cgroup, error) {
+// limit asked for has its controller there. It makes nothing.
+func (r *run) planCgroup() (err error) {
 	res := r.spec.Resources
-	place := cgroupPlace{why: "--cgroups=disabled"}
+	place := cgroup.Nowhere("--cgroups=disabled")
 	if !res.NoCgroup {
-		place = r.findPlace()
-	}
-	for _, w := range wishes(res) {
-		if place.kind == launch.CgroupNone {
-			return launch.Cgroup{}, hint.New(fmt.Errorf("%s: %w: no cgroup: %s", w.flag, ErrLimit, place.why), "burrow doctor")
-		}
-		if !slices.Contains(place.controllers, w.controller) {
-			return launch.Cgroup{}, hint.New(
-				fmt.Errorf("%s: %w: the cgroup controller %q is not delegated to you", w.flag, ErrLimit, w.controller),
-				"burrow doctor says how to delegate it; or leave out "+w.flag)
+		if place, err = cgroup.Find(r.opts.Manager, res.CgroupParent); err != nil {
+			return hint.New(fmt.Errorf("--cgroup-parent: %w", err), "burrow doctor")
 		}
 	}
-	out := launch.Cgroup{Kind: place.kind, Parent: place.parent}
-	if place.kind == launch.CgroupNone {
-		if res.CgroupParent != "" {
-			return out, hint.New(fmt.Errorf("--cgroup-parent: %w: %s", ErrLimit, place.why), "burrow doctor")
+	for _, l := range asked(res) {
+		if why := place.None(); why != "" {
+			return hint.New(fmt.Errorf("%s: %w: no cgroup: %s", l.Flag, ErrLimit, why), "burrow doctor")
 		}
-		return out, nil
+		if place.Lacks(l.Controller) {
+			return missing(l)
+		}
 	}
-	out.Limits = limits(res)
-	if out.Limits.Pids == 0 && res.PidsLimit == nil && slices.Contains(place.controllers, "pids") {
-		out.Limits.Pids = spec.DefaultPidsLimit
-	}
-	return out, nil
+	r.cgroup.place = place
+	return nil
+}
+
+func missing(l cgroup.Limit) error {
+	return hint.New(l.Missing(), "burrow doctor says how to delegate it; or leave out "+l.Flag)
 }
 
 // limits translates the flags. Docker's memory-swap is memory plus swap, and
 // without it a memory limit allows as much swap again.
-func limits(r spec.Resources) launch.Limits {
-	l := launch.Limits{
+func limits(r spec.Resources) cgroup.Limits {
+	l := cgroup.Limits{
 		Memory: r.Memory, MemorySwap: r.MemorySwap, MemoryReservation: r.MemoryReservation,
 		CPUPeriod: r.CPUPeriod, CPUQuota: r.CPUQuota, CPUShares: r.CPUShares,
 		CPUs: r.CPUSetCPUs, Mems: r.CPUSetMems, IOWeight: r.BlkioWeight,
+		Pids: spec.DefaultPidsLimit,
 	}
 	if l.Memory > 0 && l.MemorySwap == 0 {
 		l.MemorySwap = 2 * l.Memory
@@ -104,71 +91,84 @@ func limits(r spec.Resources) launch.Limits {
 	return l
 }
 
-// findPlace looks for the user's service manager first: there the container
-// gets a scope of its own. Else for a cgroup that this user may write.
-func (r *run) findPlace() cgroupPlace {
-	if !unifiedCgroups() {
-		return cgroupPlace{why: "cgroup v2 is not mounted on " + cgroupRoot}
-	}
-	uid, _ := r.opts.UIDs.Host(0)
-	user := fmt.Sprintf("%s/user.slice/user-%d.slice/user@%d.service", cgroupRoot, uid, uid)
-	if r.opts.SystemdBus && isWritable(user) && !path.IsAbs(r.spec.Resources.CgroupParent) {
-		return cgroupPlace{
-			kind: launch.CgroupSystemd, dir: user, parent: r.spec.Resources.CgroupParent,
-			controllers: controllersOf(user),
-		}
-	}
-	parent := r.spec.Resources.CgroupParent
-	if parent == "" {
-		parent = ownCgroup()
-	}
-	dir := path.Join(cgroupRoot, parent)
-	if parent == "" || !isWritable(dir) {
-		return cgroupPlace{why: "no part of the tree is delegated to you"}
-	}
-	if r.spec.Resources.CgroupParent == "" && hasProcesses(dir) {
-		// A cgroup that holds processes cannot pass controllers on (cgroups(7)).
-		return cgroupPlace{kind: launch.CgroupFS, dir: dir, parent: parent}
-	}
-	return cgroupPlace{kind: launch.CgroupFS, dir: dir, parent: parent, controllers: controllersOf(dir)}
-}
-
-// ownCgroup is the cgroup v2 of this process, "" for the root.
-func ownCgroup() string {
-	b, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(b)) {
-		if own, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok && own != "/" {
-			return own
-		}
-	}
-	return ""
-}
-
-func controllersOf(dir string) []string {
-	b, err := os.ReadFile(path.Join(dir, "cgroup.controllers"))
-	if err != nil {
+// startCgroup begins to make the cgroup, beside everything else: this process
+// may have to move to where it can put the container into it.
+func (r *run) startCgroup(ctx context.Context) error {
+	r.cgroup.made = make(chan struct{})
+	if r.cgroup.place.None() != "" {
+		close(r.cgroup.made)
 		return nil
 	}
-	return strings.Fields(string(b))
-}
-
-func hasProcesses(dir string) bool {
-	b, err := os.ReadFile(path.Join(dir, "cgroup.procs"))
-	return err != nil || len(b) > 0
-}
-
-// isWritable says whether cgroups can be made in dir and processes moved there.
-// In the anchor, access(2) would say yes to what our capabilities override, so
-// ownership is asked: a delegated cgroup belongs to the user.
-func isWritable(dir string) bool {
-	for _, name := range []string{"", "cgroup.procs", "cgroup.subtree_control"} {
-		var st unix.Stat_t
-		if err := unix.Stat(path.Join(dir, name), &st); err != nil || int(st.Uid) != os.Geteuid() {
-			return false
+	options := cgroup.Options{
+		Limits: limits(r.spec.Resources),
+		Asked:  asked(r.spec.Resources),
+		Nested: r.managesCgroups() || slices.Contains(r.policy.Capabilities.Bounding, "CAP_SYS_ADMIN"),
+	}
+	go func() {
+		defer close(r.cgroup.made)
+		r.cgroup.group, r.cgroup.err = r.cgroup.place.Make(ctx, r.id, options)
+	}()
+	r.later(func() {
+		<-r.cgroup.made
+		if g := r.cgroup.group; g != nil {
+			g.Remove(context.WithoutCancel(ctx))
 		}
+	})
+	return nil
+}
+
+// managesCgroups says whether the container may make cgroups below its own.
+// Those of the host it never may.
+func (r *run) managesCgroups() bool {
+	return r.policy.WritableCgroups && r.spec.Namespaces.Cgroup.Mode != spec.NamespaceHost
+}
+
+// awaitCgroup waits for the cgroup and tells libcontainer's stages to be born
+// in it. Without one, a container that asked for no limit runs all the same.
+func (r *run) awaitCgroup(ctx context.Context) error {
+	select {
+	case <-r.cgroup.made:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := r.cgroup.err; err != nil {
+		if len(asked(r.spec.Resources)) > 0 || r.spec.Resources.CgroupParent != "" || errors.Is(err, ErrLimit) {
+			return hint.New(err, "burrow doctor")
+		}
+		r.warn("no cgroup, so no limit on processes: %v", err)
+	}
+	g := r.cgroup.group
+	if g == nil {
+		return nil
+	}
+	r.config.Cgroup = g.File()
+	r.record.Cgroup = g.Path()
+	if !r.managesCgroups() {
+		return nil
+	}
+	uid, uok := r.uids.Host(0)
+	gid, gok := r.gids.Host(0)
+	if !uok || !gok {
+		return nil // it has no root that could
+	}
+	return g.Give(int(uid), int(gid))
+}
+
+// checkCgroup verifies from outside that the container is where its limits hold.
+func (r *run) checkCgroup(pid int) error {
+	if r.cgroup.group == nil {
+		return nil
+	}
+	return r.cgroup.group.Check(pid)
+}
+
+// outOfMemory says whether the kernel killed for want of memory, and tells the user.
+func (r *run) outOfMemory(e Exit) bool {
+	if r.cgroup.group == nil || !r.cgroup.group.OOMKilled() {
+		return false
+	}
+	if e.Code() == 137 {
+		r.warn("out of memory: the kernel killed a process of the container; its limit is --memory")
 	}
 	return true
 }

@@ -133,7 +133,6 @@ func (r *run) configure(context.Context) error {
 		Policy:        r.policy,
 		Sysctls:       ownSysctls(r.policy.Sysctls),
 		TTY:           r.spec.Stdio.TTY,
-		Cgroup:        r.cgroup,
 		DieWithParent: true,
 	}
 	return r.stdio()

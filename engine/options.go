@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
@@ -29,8 +30,8 @@ type Options struct {
 	Signals func() <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
-	// SystemdBus: the user's service manager can be reached.
-	SystemdBus bool
+	// Manager is the caller's service manager; zero: there is none.
+	Manager cgroup.Manager
 	// DefaultNetwork is the --network of a command line without one.
 	DefaultNetwork string
 	Warn           func(text string) // nil discards

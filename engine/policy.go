@@ -20,7 +20,7 @@ func (r *run) compilePolicy(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.cgroup, err = r.planCgroup(); err != nil {
+	if err := r.planCgroup(); err != nil {
 		return err
 	}
 	s, ns := r.spec.Security, r.spec.Namespaces

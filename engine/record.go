@@ -26,21 +26,25 @@ const RecordVersion = 1
 // that owns the container; it is replaced by rename and read without a lock.
 // A process is identified by pid, start time and boot, never by pid alone.
 type Record struct {
-	Version  int             `json:"version"`
-	ID       string          `json:"id"`
-	Name     string          `json:"name"`
-	Image    string          `json:"image"`
-	ImageID  string          `json:"image_id,omitempty"`
-	Command  []string        `json:"command"`
-	Created  time.Time       `json:"created"`
-	Started  time.Time       `json:"started,omitzero"`
-	Finished time.Time       `json:"finished,omitzero"`
-	BootID   string          `json:"boot_id"`
-	Owner    sys.ProcID      `json:"owner"` // the run itself
-	PID      int             `json:"pid"`   // the container's first process, 0 before it exists
-	Start    uint64          `json:"start_time"`
-	Exited   bool            `json:"exited"`
-	ExitCode int             `json:"exit_code"`
+	Version  int        `json:"version"`
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Image    string     `json:"image"`
+	ImageID  string     `json:"image_id,omitempty"`
+	Command  []string   `json:"command"`
+	Created  time.Time  `json:"created"`
+	Started  time.Time  `json:"started,omitzero"`
+	Finished time.Time  `json:"finished,omitzero"`
+	BootID   string     `json:"boot_id"`
+	Owner    sys.ProcID `json:"owner"` // the run itself
+	PID      int        `json:"pid"`   // the container's first process, 0 before it exists
+	Start    uint64     `json:"start_time"`
+	Exited   bool       `json:"exited"`
+	ExitCode int        `json:"exit_code"`
+	// OOMKilled: the kernel killed a process of it for want of memory.
+	OOMKilled bool `json:"oom_killed"`
+	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
+	Cgroup   string          `json:"cgroup,omitempty"`
 	Remove   bool            `json:"remove"` // --rm: what is left of it may go
 	Userns   string          `json:"userns"`
 	Slice    string          `json:"slice,omitempty"`
@@ -126,6 +130,7 @@ func (r *run) ended(e Exit) {
 		return
 	}
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
+	r.record.OOMKilled = e.OOMKilled
 	if err := saveRecord(r.dir, r.record); err != nil {
 		r.warn("exit status is not recorded: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -49,6 +50,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 		return "", fmt.Errorf("remove container %s: %w", ref, err)
 	}
 	defer hold.Close()
+	cgroup.ReclaimAt(ctx, rec.Cgroup, rec.ID)
 	if err := removeClaimed(d, rec); err != nil {
 		return "", err
 	}
@@ -125,11 +127,14 @@ func removeContents(dir string) error {
 
 // reclaim removes what runs that were killed have left. It takes no lock and
 // runs beside a container, never before one.
-func (r *run) reclaim() (done <-chan struct{}) {
+func (r *run) reclaim(ctx context.Context) (done <-chan struct{}) {
 	ch := make(chan struct{})
 	go func() {
 		defer close(ch)
 		Reclaim(r.opts.Dirs)
+		if g := r.cgroup.group; g != nil {
+			g.Reclaim(ctx)
+		}
 	}()
 	return ch
 }

@@ -33,7 +33,7 @@ type run struct {
 	keepResolv bool // --dns=none
 	who        identity
 	policy     security.Policy
-	cgroup     launch.Cgroup
+	cgroup     group
 	program    *security.Program
 	config     launch.Config
 	record     Record
@@ -62,7 +62,8 @@ func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
 		{"find image", r.findImage},         // may fetch it
 		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
 		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
-		{"start network", r.startNetwork},   // early: the helper starts while we go on
+		{"start cgroup", r.startCgroup},     // early: it is made while we go on
+		{"start network", r.startNetwork},   // the same for the helper
 		{"take sub-IDs", r.takeSlice},       //
 		{"mount root", r.mountRoot},         // needs the maps
 		{"find user", r.findUser},           // reads the mounted root
@@ -93,12 +94,18 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.network.prepared(); err != nil {
 		return Exit{ID: r.id}, err
 	}
+	if err := r.awaitCgroup(ctx); err != nil {
+		return Exit{ID: r.id}, err
+	}
 	c, err := launch.Create(ctx, r.config, r.program)
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
 	defer c.Destroy()
 	r.debug("step done", "create", begin)
+	if err := r.checkCgroup(c.PID()); err != nil {
+		return Exit{ID: r.id}, err
+	}
 	if err := r.connect(ctx, c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
@@ -114,11 +121,12 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	r.debug("step done", "exec", begin)
-	reclaimed := r.reclaim()
+	reclaimed := r.reclaim(ctx)
 	exit, err := r.wait(ctx, c, session)
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
+	exit.OOMKilled = r.outOfMemory(exit)
 	r.ended(exit)
 	select {
 	case <-reclaimed:

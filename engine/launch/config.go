@@ -40,34 +40,6 @@ type Device struct {
 	Major, Minor int64
 }
 
-// CgroupKind says how the container gets a cgroup.
-type CgroupKind int
-
-// The kinds of cgroup.
-const (
-	CgroupNone    CgroupKind = iota // it stays in the caller's
-	CgroupFS                        // a directory made below Parent
-	CgroupSystemd                   // a scope of the user's service manager, below the slice Parent
-)
-
-// Cgroup is where the container's processes are accounted and limited.
-type Cgroup struct {
-	Kind   CgroupKind
-	Parent string
-	Limits Limits
-}
-
-// Limits of a cgroup; zero is no limit, -1 unlimited.
-type Limits struct {
-	Memory, MemorySwap, MemoryReservation int64 // bytes; MemorySwap includes Memory
-	CPUPeriod                             uint64
-	CPUQuota                              int64  // microseconds per period
-	CPUShares                             uint64 // cgroup v1 scale
-	CPUs, Mems                            string
-	Pids                                  int64
-	IOWeight                              uint16 // cgroup v1 scale, 10 to 1000
-}
-
 // Config is everything that starting a container needs; all paths are absolute
 // and as this process sees them.
 type Config struct {
@@ -98,7 +70,9 @@ type Config struct {
 	Policy  security.Policy
 	Sysctls map[string]string
 
-	Cgroup Cgroup
+	// Cgroup is the directory of the cgroup that the container is born in; nil:
+	// it stays in the caller's.
+	Cgroup *os.File
 
 	Stdin, Stdout, Stderr *os.File
 	TTY                   bool

@@ -3,7 +3,6 @@ package launch
 import (
 	"fmt"
 	"os"
-	"path"
 
 	"github.com/opencontainers/cgroups"
 	devices "github.com/opencontainers/cgroups/devices/config"
@@ -38,8 +37,8 @@ func lcConfig(c Config) (*configs.Config, error) {
 		AppArmorProfile: c.Policy.AppArmor,
 		Sysctl:          c.Sysctls,
 		OomScoreAdj:     c.OOMScore,
-		Cgroups:         lcCgroup(c),
-		RootlessCgroups: c.Cgroup.Kind == CgroupNone,
+		Cgroups:         lcCgroup(),
+		RootlessCgroups: true,
 		// The one thing it still means, with the maps written directly: setgroups is left out.
 		RootlessEUID: c.KeepGroups,
 	}
@@ -167,28 +166,15 @@ func lcMap(m idmap.Map) []configs.IDMap {
 	return out
 }
 
-// lcCgroup hands the cgroup to libcontainer's managers, which translate the
-// limits to cgroup v2. Without one there is nothing to do and nothing to fail.
-func lcCgroup(c Config) *cgroups.Cgroup {
-	out := &cgroups.Cgroup{Name: c.ID, Parent: "burrow", Rootless: true, Resources: &cgroups.Resources{}}
-	switch c.Cgroup.Kind {
-	case CgroupNone:
-		return out
-	case CgroupFS:
-		out.Parent = ""
-		out.Path = path.Join(c.Cgroup.Parent, "burrow-"+c.ID)
-	case CgroupSystemd:
-		out.Systemd, out.ScopePrefix, out.Parent = true, "burrow", c.Cgroup.Parent
+// lcCgroup keeps libcontainer's cgroup managers from making and moving anything:
+// the container is born where it belongs (userns/nsjoin/born.c). They give up
+// without an error where they cannot make the cgroup and no limit is asked of them.
+// No kernel makes one with a line break in its name, which would let
+// /proc/PID/cgroup lie.
+func lcCgroup() *cgroups.Cgroup {
+	c := &cgroups.Cgroup{Name: "burrow", Rootless: true, Resources: &cgroups.Resources{}}
+	if cgroups.IsCgroup2UnifiedMode() {
+		c.Parent, c.Name = "/", "none\n"
 	}
-	l := c.Cgroup.Limits
-	r := out.Resources
-	r.Memory, r.MemorySwap, r.MemoryReservation = l.Memory, l.MemorySwap, l.MemoryReservation
-	r.CpuPeriod, r.CpuQuota = l.CPUPeriod, l.CPUQuota
-	r.CpuWeight = cgroups.ConvertCPUSharesToCgroupV2Value(l.CPUShares)
-	r.CpusetCpus, r.CpusetMems = l.CPUs, l.Mems
-	r.BlkioWeight = l.IOWeight
-	if l.Pids != 0 {
-		r.PidsLimit = &l.Pids
-	}
-	return out
+	return c
 }

@@ -86,7 +86,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 }
 
 func newProcess(c Config, program, status *os.File) *libcontainer.Process {
-	extra := make([]*os.File, 0, len(c.PreserveFDs)+2)
+	extra := make([]*os.File, 0, len(c.PreserveFDs)+3)
 	for _, f := range c.PreserveFDs {
 		if f == nil {
 			f = program // fills the gap; the gate closes every copy of it
@@ -94,6 +94,9 @@ func newProcess(c Config, program, status *os.File) *libcontainer.Process {
 		extra = append(extra, f)
 	}
 	extra = append(extra, program, status)
+	if c.Cgroup != nil {
+		extra = append(extra, c.Cgroup) // the last: that is where born.c looks for it
+	}
 	first := 3 + len(c.PreserveFDs)
 	gate := "gate:" + strconv.Itoa(first) + ":" + strconv.Itoa(first+1)
 	p := &libcontainer.Process{

@@ -253,8 +253,12 @@ void burrow_enter(int argc, char **argv)
 		burrow_anchor(argc, argv);
 	if (argc == 2 && strcmp(argv[0], "/proc/self/exe") == 0 && strncmp(argv[1], "gate:", 5) == 0)
 		burrow_gate(argv);
-	if (getenv("_LIBCONTAINER_INITPIPE"))
-		return; /* libcontainer's init: it inherits our namespaces */
+	const char *initpipe = getenv("_LIBCONTAINER_INITPIPE");
+	if (initpipe) {
+		/* libcontainer's init: it inherits our namespaces */
+		burrow_find_cgroup(initpipe);
+		return;
+	}
 
 	fix_loginuid();
 	if (geteuid() == 0 && !is_host_root())

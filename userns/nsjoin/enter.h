@@ -24,6 +24,9 @@ _Noreturn void burrow_anchor(int argc, char **argv);
 /* gate.c: confines this process and execs the payload, as argv[1] says where. */
 _Noreturn void burrow_gate(char **argv);
 
+/* born.c: finds the cgroup that libcontainer's children are to be born in, if any. */
+void burrow_find_cgroup(const char *initpipe);
+
 /* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
 long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);
 

@@ -1,0 +1,140 @@
+package cgroup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Manager is the user's service manager and how to reach it. The zero value
+// says that there is none.
+type Manager struct {
+	UID        int    // the user's, outside of any namespace
+	RuntimeDir string // XDG_RUNTIME_DIR
+	BusAddress string // DBUS_SESSION_BUS_ADDRESS, tried after the manager's own socket
+}
+
+// timeout bounds what systemd is asked, which may wait for its own disk.
+const timeout = 10 * time.Second
+
+// place is a scope of the manager's, which may have yet to be started.
+func (m Manager) place(slice string) (Place, error) {
+	if m.UID == 0 || m.RuntimeDir == "" && m.BusAddress == "" {
+		return Place{}, fmt.Errorf("%s: %w: %w", slice, ErrParent, ErrNoManager)
+	}
+	// Its own cgroup is there if and only if it runs.
+	dir := fmt.Sprintf("%s/user.slice/user-%d.slice/user@%d.service", Root, m.UID, m.UID)
+	if !owned(dir) {
+		return Place{}, fmt.Errorf("%s: %w: %w", slice, ErrParent, ErrNoManager)
+	}
+	return Place{slice: slice, controllers: words(dir, "cgroup.controllers"), manager: m}, nil
+}
+
+// Adopt moves the anchor, or another process that outlives the command, into
+// the user's scope, so that it ends with the user's last session and not with
+// the one it was started in. Without a service manager it does nothing.
+func (m Manager) Adopt(ctx context.Context, pid int) error {
+	if !Unified() {
+		return nil
+	}
+	if _, err := m.place(""); err != nil {
+		return nil //nolint:nilerr // without a manager there is no session that takes its processes along
+	}
+	base, err := m.enter(ctx, scopeName, "", pid, "anchor")
+	if err != nil {
+		return err
+	}
+	return settle(base)
+}
+
+// enter puts a process into the cgroup sub of a unit, which is started if need
+// be, and returns the unit's own directory.
+func (m Manager) enter(ctx context.Context, unit, slice string, pid int, sub string) (string, error) {
+	if base, ok := below(pid, unit, sub); ok {
+		return base, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	s, err := m.dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer s.conn.Close()
+	if err := s.enter(ctx, unit, slice, pid, sub); err != nil {
+		return "", fmt.Errorf("%s: %w", unit, err)
+	}
+	if base, ok := below(pid, unit, sub); ok {
+		return base, nil
+	}
+	return "", fmt.Errorf("%s: the service manager has not moved process %d there", unit, pid)
+}
+
+// below says whether a process is in the cgroup sub of a unit, and where that unit is.
+func below(pid int, unit, sub string) (string, bool) {
+	at, err := Of(pid)
+	if err != nil || path.Base(at) != sub || path.Base(path.Dir(at)) != unit {
+		return "", false
+	}
+	return path.Join(Root, path.Dir(at)), true
+}
+
+// systemd is a connection to the manager.
+type systemd struct {
+	conn    *dbus.Conn
+	private bool // its own socket, without a bus between
+	signals chan *dbus.Signal
+}
+
+// dial connects to the manager's own socket, which saves the way over the bus
+// and works where no bus is installed; else over the bus. It authenticates as the
+// user of the host: in the anchor, our own UID is another.
+func (m Manager) dial(ctx context.Context) (*systemd, error) {
+	auth := []dbus.Auth{dbus.AuthExternal(strconv.Itoa(m.UID))}
+	private := filepath.Join(m.RuntimeDir, "systemd", "private")
+	_, err := os.Stat(private)
+	if err == nil && m.RuntimeDir != "" {
+		conn, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(private), dbus.WithContext(ctx))
+		if err == nil {
+			if err = conn.Auth(auth); err == nil {
+				return newSystemd(conn, true), nil
+			}
+			conn.Close()
+		}
+	}
+	address := m.BusAddress
+	if address == "" {
+		address = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(m.RuntimeDir, "bus"))
+	}
+	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
+	}
+	if err := errors.Join(conn.Auth(auth), conn.Hello()); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
+	}
+	return newSystemd(conn, false), nil
+}
+
+func newSystemd(conn *dbus.Conn, private bool) *systemd {
+	s := &systemd{conn: conn, private: private, signals: make(chan *dbus.Signal, 16)}
+	conn.Signal(s.signals)
+	return s
+}
+
+const (
+	busName = "org.freedesktop.systemd1"
+	object  = "/org/freedesktop/systemd1"
+	methods = busName + ".Manager."
+)
+
+func (s *systemd) call(ctx context.Context, method string, args ...any) *dbus.Call {
+	return s.conn.Object(busName, object).CallWithContext(ctx, methods+method, 0, args...)
+}

@@ -1,0 +1,168 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is where cgroup v2 is mounted.
+const Root = "/sys/fs/cgroup"
+
+// wanted are the controllers behind the limits, as cgroup.controllers spells them.
+func wanted() []string { return []string{"cpu", "cpuset", "io", "memory", "pids"} }
+
+// Unified says whether cgroup v2, and nothing else, is mounted on Root.
+func Unified() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(Root, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
+// Of returns the cgroup of a process, as a path below Root that begins with "/".
+func Of(pid int) (string, error) {
+	name := "/proc/" + strconv.Itoa(pid) + "/cgroup"
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		// A removed cgroup still has the processes that were in it.
+		if own, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
+			return strings.TrimSuffix(own, " (deleted)"), nil
+		}
+	}
+	return "", fmt.Errorf("read %s: no cgroup v2", name)
+}
+
+// words reads a file of blank-separated words; one that cannot be read has none.
+func words(dir, file string) []string {
+	b, err := os.ReadFile(path.Join(dir, file))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b))
+}
+
+// write writes a control file. The kernel's answer is in the error.
+func write(dir, file, text string) error {
+	f, err := os.OpenFile(path.Join(dir, file), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// owned says whether cgroups can be made in dir and processes be put into it.
+// In the anchor, access(2) would say yes to what our capabilities override, so
+// ownership is asked: a delegated cgroup belongs to the user.
+func owned(dir string) bool {
+	for _, name := range []string{"", "cgroup.procs", "cgroup.subtree_control"} {
+		var st unix.Stat_t
+		if err := unix.Stat(path.Join(dir, name), &st); err != nil || int(st.Uid) != os.Geteuid() {
+			return false
+		}
+	}
+	return true
+}
+
+// delegated says whether systemd has left dir and what is below to somebody
+// else than itself (systemd.resource-control(5), Delegate=).
+func delegated(dir string) bool {
+	if name := path.Base(dir); strings.HasPrefix(name, "user@") && strings.HasSuffix(name, ".service") {
+		return false // to the user's service manager, not to us
+	}
+	buf := make([]byte, 8)
+	n, err := unix.Getxattr(dir, "user.delegate", buf)
+	return err == nil && string(buf[:n]) == "1"
+}
+
+// free says whether dir can pass controllers on: it must hold no process, or
+// only this one, which can be moved (cgroups(7), "no internal processes").
+func free(dir string) bool {
+	procs := words(dir, "cgroup.procs")
+	return len(procs) == 0 || slices.Equal(procs, []string{strconv.Itoa(os.Getpid())})
+}
+
+// common is the nearest cgroup that both are in or below.
+func common(a, b string) string {
+	for ; a != "/"; a = path.Dir(a) {
+		if b == a || strings.HasPrefix(b, a+"/") {
+			return a
+		}
+	}
+	return a
+}
+
+// upwards calls use for the cgroup own and each of its ancestors, nearest
+// first, until it says true, and returns that directory.
+func upwards(own string, use func(dir string) bool) (string, bool) {
+	for p := path.Clean("/" + own); ; p = path.Dir(p) {
+		if dir := path.Join(Root, p); use(dir) {
+			return dir, true
+		}
+		if p == "/" {
+			return "", false
+		}
+	}
+}
+
+// enable passes on what dir has of the wanted controllers. EBUSY: there are
+// processes in dir itself.
+func enable(dir string) error {
+	have, on := words(dir, "cgroup.controllers"), words(dir, "cgroup.subtree_control")
+	for _, c := range wanted() {
+		if !slices.Contains(have, c) || slices.Contains(on, c) {
+			continue
+		}
+		err := write(dir, "cgroup.subtree_control", "+"+c)
+		if errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		// Another error is about this controller alone; a limit that needs it is
+		// refused when it turns out to be missing.
+	}
+	return nil
+}
+
+// supervisor is the cgroup beside the containers' in which the commands are.
+const supervisor = "supervisor"
+
+// settle makes dir pass on its controllers. For that it moves those processes
+// in dir that are ours to move: all that are in a scope of ours, else this one.
+func settle(dir string) error {
+	self := strconv.Itoa(os.Getpid())
+	var err error
+	for range 5 {
+		if err = enable(dir); err == nil {
+			return nil
+		}
+		if err := mkdir(path.Join(dir, supervisor)); err != nil {
+			return err
+		}
+		for _, pid := range words(dir, "cgroup.procs") {
+			if pid != self && !inScope(dir) {
+				continue
+			}
+			// ESRCH: it has ended meanwhile.
+			if err := write(path.Join(dir, supervisor), "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("move to cgroup: %w", err)
+			}
+		}
+	}
+	return fmt.Errorf("enable cgroup controllers: %w", err)
+}
+
+// mkdir is os.Mkdir without an error for a cgroup that is there.
+func mkdir(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make cgroup: %w", err)
+	}
+	return nil
+}
