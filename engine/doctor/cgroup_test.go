@@ -140,7 +140,7 @@ func TestSecurityModules(t *testing.T) {
 			"/sys/module/apparmor/parameters/enabled": "Y\n", "/proc/self/attr/current": "unconfined\n",
 		}), "AppArmor", doctor.OK, "under unconfined", ""},
 	} {
-		f := find(t, doctor.Check(t.Context(), doctor.Env{Root: tt.root}), tt.finding)
+		f := find(t, doctor.Check(t.Context(), doctor.Env{Root: tt.root, UID: 1000}), tt.finding)
 		if f.Status != tt.status || !strings.Contains(f.Detail, tt.detail) || !strings.Contains(f.Fix, tt.fix) {
 			t.Errorf("got %+v", f)
 		}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/burrow-run/burrow/internal/paths"
@@ -73,8 +74,13 @@ func run(ctx context.Context, env Env, list []check) []Finding {
 	}
 	wg.Wait()
 	var out []Finding
-	for _, f := range found {
-		out = append(out, f...)
+	for _, list := range found {
+		for _, f := range list {
+			if env.UID == 0 { // who may have no sudo
+				f.Fix = strings.ReplaceAll(f.Fix, "sudo ", "")
+			}
+			out = append(out, f)
+		}
 	}
 	return out
 }
