@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -28,6 +29,9 @@ const pidfile = "anchor"
 
 // Find returns the live anchor recorded in the run directory, or ErrNoAnchor.
 func Find(run string) (Anchor, error) {
+	if err := checkRun(run); err != nil {
+		return Anchor{}, err
+	}
 	b, err := os.ReadFile(filepath.Join(run, pidfile))
 	if errors.Is(err, os.ErrNotExist) {
 		return Anchor{}, ErrNoAnchor
@@ -36,7 +40,7 @@ func Find(run string) (Anchor, error) {
 		return Anchor{}, err
 	}
 	var a Anchor
-	if _, err := fmt.Sscanf(string(b), "%d %d", &a.PID, &a.Start); err != nil || a.PID <= 1 {
+	if _, err := fmt.Sscanf(string(b), "%d %d", &a.PID, &a.Start); err != nil || a.PID <= 1 || a.Start == 0 {
 		return Anchor{}, ErrNoAnchor // damaged: made again
 	}
 	if !a.alive() {
@@ -45,9 +49,42 @@ func Find(run string) (Anchor, error) {
 	return a, nil
 }
 
+// checkRun refuses a run directory in which somebody else could put a pidfile:
+// /tmp, where it may have to be, belongs to all. nsjoin/enter.c has the same rule.
+func checkRun(run string) error {
+	var st unix.Stat_t
+	err := unix.Lstat(run, &st)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return ErrNoAnchor
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrRunDir, &os.PathError{Op: "lstat", Path: run, Err: err})
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return notOurs(run, "is not a directory")
+	case os.Geteuid() != 0 && int(st.Uid) != os.Geteuid(): // root's belongs to its first sub-ID
+		return notOurs(run, fmt.Sprintf("belongs to UID %d", st.Uid))
+	case st.Mode&0o022 != 0:
+		return notOurs(run, fmt.Sprintf("can be written by others (mode %04o)", st.Mode&0o7777))
+	}
+	return nil
+}
+
+func notOurs(run, why string) error {
+	return hint.New(fmt.Errorf("%w: %s %s", ErrRunDir, run, why),
+		"mkdir -m 0700 ~/.burrow-run; export XDG_RUNTIME_DIR=~/.burrow-run")
+}
+
 // Stop ends the anchor. Containers that run keep their namespaces; new
 // commands make a new anchor.
-func Stop(run string) error {
+func Stop(ctx context.Context, run string) error {
+	if _, err := Find(run); err != nil {
+		return err
+	}
+	lock, err := lockRun(ctx, run) // or the pidfile that is removed is already that of the next one
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	a, err := Find(run)
 	if err != nil {
 		return err

@@ -41,16 +41,16 @@ const helperTimeout = 5 * time.Second
 // It must be called outside the anchor, by the user itself. Errors: ErrNoNamespaces,
 // ErrMapHelper, ErrRunDir, each with advice.
 func EnsureAnchor(ctx context.Context, o Options) (Anchor, error) {
-	if a, err := Find(o.Run); err == nil {
-		return a, nil
+	if a, err := Find(o.Run); !errors.Is(err, ErrNoAnchor) {
+		return a, err
 	}
 	lock, err := lockRun(ctx, o.Run)
 	if err != nil {
 		return Anchor{}, err
 	}
 	defer lock.Close()
-	if a, err := Find(o.Run); err == nil {
-		return a, nil
+	if a, err := Find(o.Run); !errors.Is(err, ErrNoAnchor) {
+		return a, err
 	}
 	return create(ctx, o)
 }
@@ -82,16 +82,19 @@ func create(ctx context.Context, o Options) (_ Anchor, err error) {
 			o.Log.Debug("anchor stays in the caller's cgroup", "error", err)
 		}
 	}
-	if _, err := release.Write([]byte{1}); err != nil {
-		return Anchor{}, fmt.Errorf("release anchor: %w", err)
-	}
 	id, err := sys.ProcIDOf(pid)
 	if err != nil {
 		return Anchor{}, err
 	}
+	// The record comes first: if we are killed in between, the anchor ends with
+	// us, and a record without anchor is harmless. The other way round, an anchor
+	// that nobody knows would stay for good.
 	a := Anchor{PID: pid, Start: id.Start}
 	if err := record(o.Run, a); err != nil {
 		return Anchor{}, err
+	}
+	if _, err := release.Write([]byte{1}); err != nil {
+		return Anchor{}, fmt.Errorf("release anchor: %w", err)
 	}
 	return a, cmd.Process.Release()
 }

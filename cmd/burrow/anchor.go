@@ -39,6 +39,9 @@ func anchorMaps() (uids, gids idmap.Map, err error) {
 
 // whoAmI says whether we are in the anchor, and our IDs outside it.
 func whoAmI() (c caller, uids, gids idmap.Map, err error) {
+	if err := nsjoin.Err(); err != nil {
+		return caller{}, nil, nil, hint.New(err, "burrow system migrate")
+	}
 	if !nsjoin.Joined() {
 		return findCaller(false, os.Getuid(), os.Getgid()), nil, nil, nil
 	}
@@ -57,10 +60,7 @@ func whoAmI() (c caller, uids, gids idmap.Map, err error) {
 // only a process without threads can join a user namespace. It returns only on error.
 func enterAnchor(ctx context.Context, c caller, detail string) error {
 	if stage.Current() == stage.Joined {
-		// We have been here: the anchor exists and could not be entered.
-		if err := nsjoin.Err(); err != nil {
-			return hint.New(err, "burrow system migrate")
-		}
+		// We have been here: the anchor was made and cannot be found.
 		return errors.New("join anchor: it has died; try again")
 	}
 	if err := os.MkdirAll(c.dirs.Run, 0o700); err != nil {
@@ -83,6 +83,14 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 	}
 	env := append(os.Environ(), stage.Env(stage.Joined, detail))
 	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env)) //nolint:forbidigo // see cmd
+}
+
+// warnLostCwd tells the user of a program that we become, and whose arguments
+// we do not know.
+func (a *app) warnLostCwd() {
+	if nsjoin.CwdLost() {
+		warn(a.err, "the working directory is not visible in the anchor: relative paths begin at /; burrow system migrate may help")
+	}
 }
 
 // prepareRoot makes root's directories, which belong to its first sub-ID.

@@ -31,7 +31,9 @@ func findCaller(inside bool, uid, gid int) caller {
 			c.home = u.HomeDir
 		}
 	}
-	c.cwd, _ = os.Getwd()
+	if !nsjoin.CwdLost() {
+		c.cwd, _ = os.Getwd()
+	}
 	if uid == 0 || nsjoin.AsRoot() {
 		c.name, c.home, c.dirs = "root", "/root", paths.For(paths.RootEnv(), 0)
 		return c

@@ -56,6 +56,7 @@ func (a *app) execImageTool(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.warnLostCwd()
 	env := withoutStage(os.Environ())
 	return os.NewSyscallError("exec "+path, syscall.Exec(path, append([]string{"burrow"}, args...), env))
 }

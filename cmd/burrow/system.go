@@ -123,6 +123,7 @@ func (a *app) unshareCommand() *cobra.Command {
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "mounts")
 			}
+			a.warnLostCwd()
 			if len(args) == 0 {
 				args = []string{orElse(os.Getenv("SHELL"), "/bin/sh")}
 			}
@@ -157,16 +158,16 @@ func (a *app) systemCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "End the anchor, so that the next command makes one with today's sub-IDs",
 		Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, _, err := whoAmI()
 			if err != nil {
 				return err
 			}
-			err = userns.Stop(c.dirs.Run)
-			if errors.Is(err, userns.ErrNoAnchor) {
+			err = userns.Stop(cmd.Context(), c.dirs.Run)
+			if err == nil || errors.Is(err, userns.ErrNoAnchor) {
 				return nil
 			}
-			return hint.New(err, "burrow doctor")
+			return hint.New(err, orElse(hint.Of(err), "burrow doctor"))
 		},
 	})
 	return cmd

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // MountType is what a mount shows.
@@ -121,6 +123,10 @@ func absPath(path, cwd string) (string, error) {
 		return "", fmt.Errorf("path %w", err)
 	}
 	if !filepath.IsAbs(path) {
+		if cwd == "" {
+			return "", hint.New(errors.New("path is relative, and the working directory cannot be seen from here"),
+				"give an absolute path; burrow system migrate if the directory was mounted lately")
+		}
 		path = filepath.Join(cwd, path)
 	}
 	return filepath.Clean(path), nil

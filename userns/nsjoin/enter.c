@@ -33,6 +33,7 @@ int burrow_as_root;
 int burrow_join_step;
 int burrow_join_errno;
 int burrow_loginuid_errno;
+int burrow_cwd_lost;
 
 /* Verbs that work inside the anchor; Go re-executes for any other that does. */
 static const char *const in_anchor[] = {
@@ -147,7 +148,10 @@ static int find_run_dir(void)
 	return open_run_dir(path);
 }
 
-/* The start time is field 22 of /proc/PID/stat; comm, field 2, may hold anything. */
+/*
+ * The start time is field 22 of /proc/PID/stat; comm, field 2, may hold anything.
+ * A zombie, field 3, has no namespaces any more: it counts as never started.
+ */
 static unsigned long long start_time(int procfd)
 {
 	char buf[1024];
@@ -155,6 +159,8 @@ static unsigned long long start_time(int procfd)
 	if (burrow_read_at(procfd, "stat", buf, sizeof(buf)) < 0)
 		return 0;
 	char *p = strrchr(buf, ')');
+	if (p && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
+		return 0;
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	return p ? strtoull(p + 1, NULL, 10) : 0;
@@ -178,7 +184,7 @@ static int find_anchor(void)
 	int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
 		return -1;
-	if (start_time(proc) != started) {
+	if (started == 0 || start_time(proc) != started) {
 		close(proc);
 		return -1;
 	}
@@ -205,9 +211,38 @@ static int become_first_sub_id(void)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
+/* The working directory by name, and what it is. */
+struct place {
+	char path[PATH_MAX];
+	struct stat st;
+	int known;
+};
+
+static void remember(struct place *p)
+{
+	p->known = getcwd(p->path, sizeof(p->path)) != NULL && stat(".", &p->st) == 0;
+}
+
+/*
+ * setns to a mount namespace moves us to its root directory. The name must lead
+ * to the same directory there: what was mounted after the anchor was made may be
+ * missing, and then relative paths would mean something else.
+ */
+static void return_to(const struct place *p)
+{
+	struct stat st;
+
+	if (p->known && chdir(p->path) == 0 && stat(".", &st) == 0 && st.st_dev == p->st.st_dev &&
+	    st.st_ino == p->st.st_ino)
+		return;
+	burrow_cwd_lost = 1;
+	if (chdir("/") < 0)
+		fail(STEP_CHDIR);
+}
+
 static void join(int proc, int mounts)
 {
-	char cwd[PATH_MAX];
+	struct place cwd;
 	uid_t owner = (uid_t)-1;
 	int user = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
 
@@ -222,8 +257,7 @@ static void join(int proc, int mounts)
 		errno = EPERM;
 		return fail(STEP_OWNER);
 	}
-	/* setns to a mount namespace moves us to its root directory. */
-	int have_cwd = getcwd(cwd, sizeof(cwd)) != NULL;
+	remember(&cwd);
 	if (setns(user, CLONE_NEWUSER) < 0)
 		return fail(STEP_ENTER_USER);
 	if (setns(mnt, CLONE_NEWNS) < 0)
@@ -240,8 +274,7 @@ static void join(int proc, int mounts)
 		if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 			return fail(STEP_PRIVATE);
 	}
-	if (!have_cwd || chdir(cwd) < 0)
-		have_cwd = chdir("/"); /* cannot fail: we stand there already */
+	return_to(&cwd);
 	burrow_joined = 1;
 }
 

@@ -16,6 +16,7 @@ enum join_step {
 	STEP_UNSHARE_MNT,
 	STEP_PRIVATE,
 	STEP_BECOME,
+	STEP_CHDIR,
 };
 
 /* anchor.c: sleeps as the anchor. argv[1] is the fd to wait on. */

@@ -20,6 +20,7 @@ extern int burrow_as_root;
 extern int burrow_join_step;
 extern int burrow_join_errno;
 extern int burrow_loginuid_errno;
+extern int burrow_cwd_lost;
 */
 import "C"
 
@@ -49,6 +50,11 @@ func Err() error {
 	return fmt.Errorf("join anchor: %s: %w", name, syscall.Errno(C.burrow_join_errno))
 }
 
+// CwdLost says that the directory this process was started in is not to be seen
+// in the anchor, or was removed: it stands in the root directory now, and a
+// relative path must not be used.
+func CwdLost() bool { return C.burrow_cwd_lost != 0 }
+
 // LoginUIDErr says why an unset login UID could not be set, or nil.
 func LoginUIDErr() error {
 	if C.burrow_loginuid_errno == 0 {
@@ -62,4 +68,5 @@ var stepNames = []string{
 	"", "open user namespace", "open mount namespace", "owner of user namespace",
 	"enter user namespace", "enter mount namespace", "unshare mount namespace",
 	"make mounts private", "become the first sub-ID",
+	"change to the root directory",
 }
