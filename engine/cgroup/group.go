@@ -8,8 +8,6 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -81,11 +79,11 @@ func create(dir string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = sys.TryLockFile(f); err == nil && exists(f) {
+		if err = sys.LockFile(f); err == nil && exists(f) {
 			return f, nil
 		}
 		f.Close()
-		if err != nil && !errors.Is(err, unix.EAGAIN) {
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -51,6 +51,9 @@ func reclaim(ctx context.Context, dir string) error {
 	if err := sys.TryLockFile(f); err != nil {
 		return err
 	}
+	if !exists(f) {
+		return nil // its owner has removed it, and perhaps there is another
+	}
 	return remove(ctx, dir)
 }
 
