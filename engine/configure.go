@@ -212,10 +212,7 @@ func (r *run) namespaces() (launch.Namespaces, error) {
 	if out.Cgroup, err = r.joinOne(r.spec.Namespaces.Cgroup, "cgroup"); err != nil {
 		return out, err
 	}
-	out.User = launch.Namespace{Host: r.mode.Kind == idmap.Host}
-	if r.mode.Kind == idmap.Container || r.mode.Kind == idmap.Path {
-		out.User.Path = r.mode.Target
-	}
+	out.User = launch.Namespace{Host: r.mode.Kind == idmap.Host, Path: r.usernsPath}
 	out.Time = launch.Namespace{Host: true}
 	switch {
 	case r.network.mode.Kind == slirp.Host:
@@ -234,7 +231,11 @@ func (r *run) joinOne(n spec.Namespace, file string) (launch.Namespace, error) {
 	case spec.NamespacePath:
 		return launch.Namespace{Path: n.Ref}, nil
 	case spec.NamespaceContainer:
-		path, err := containerNamespace(r.opts.Dirs, n.Ref, file)
+		rec, err := runningContainer(r.opts.Dirs, n.Ref)
+		if err != nil {
+			return launch.Namespace{}, err
+		}
+		path, err := r.openNamespace(rec, file)
 		return launch.Namespace{Path: path}, err
 	case spec.NamespacePrivate, spec.NamespaceShareable, spec.NamespaceNone:
 	}

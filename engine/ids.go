@@ -33,6 +33,23 @@ func (r *run) parseUserns() (err error) {
 	if r.mode, err = idmap.ParseMode(n.Userns); err != nil {
 		return err
 	}
+	if r.mode.Kind == idmap.Path {
+		id, err := r.usernsContainer(r.mode.Target)
+		if err != nil {
+			return err
+		}
+		r.mode = idmap.Mode{Kind: idmap.Container, Target: id}
+	}
+	if n.Userns == "" {
+		id, err := r.sharedUserns()
+		if err != nil {
+			return err
+		}
+		if id != "" {
+			r.mode = idmap.Mode{Kind: idmap.Container, Target: id}
+			return nil
+		}
+	}
 	if n.Userns == "" && onlySelf(r.opts.UIDs) {
 		return hint.New(fmt.Errorf("container of its own IDs: %w", idmap.ErrNoSubIDs),
 			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && burrow system migrate; "+
@@ -80,6 +97,9 @@ func (r *run) takeSlice(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.mode.Kind == idmap.Container {
+		return r.joinContainer(ctx, ledger)
+	}
 	if !r.mode.OwnNamespace() {
 		r.uids, r.gids = wholeAnchor(r.opts.UIDs), wholeAnchor(r.opts.GIDs)
 		return nil
@@ -119,7 +139,7 @@ func (r *run) fromLedger(ctx context.Context, ledger *idmap.Ledger) (err error) 
 		need.UIDs = append(need.UIDs, p.UIDs...)
 		need.GIDs = append(need.GIDs, p.GIDs...)
 	}
-	uid, gid := numericUser(r.spec.Process.User)
+	uid, gid := numericUser(cmp.Or(r.spec.Process.User, r.image.cfg.User))
 	need.UIDs = appendID(need.UIDs, uid)
 	need.GIDs = appendID(need.GIDs, gid)
 	for _, g := range r.spec.Process.Groups {

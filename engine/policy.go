@@ -37,7 +37,7 @@ func (r *run) compilePolicy(context.Context) error {
 		HostUTS:     ns.UTS.Mode == spec.NamespaceHost,
 		HostCgroup:  ns.Cgroup.Mode == spec.NamespaceHost,
 		HostUser:    r.mode.Kind == idmap.Host,
-		SharePID:    ns.PID.Mode == spec.NamespaceContainer,
+		SharePID:    ns.PID.Ref != "",
 		ReadOnly:    r.spec.Root.ReadOnly,
 	}
 	for _, d := range r.spec.Devices {
@@ -53,6 +53,9 @@ func (r *run) compilePolicy(context.Context) error {
 		options.Level = level.Value
 	}
 	if r.policy, err = security.Compile(options, host); err != nil {
+		return err
+	}
+	if err := r.checkSysctls(); err != nil {
 		return err
 	}
 	if f := r.policy.Seccomp; f != nil && r.policy.NoNewPrivileges {

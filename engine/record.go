@@ -261,15 +261,3 @@ func findID(d paths.Dirs, ref string) (string, error) {
 
 // ErrNoContainer means that no container has the name or ID.
 var ErrNoContainer = errors.New("no such container")
-
-// containerNamespace is the path of a running container's namespace.
-func containerNamespace(d paths.Dirs, ref, kind string) (string, error) {
-	rec, err := Lookup(d, ref)
-	if err != nil {
-		return "", err
-	}
-	if !rec.Running() {
-		return "", fmt.Errorf("join namespace of container %s: it is not running", ref)
-	}
-	return fmt.Sprintf("/proc/%d/ns/%s", rec.PID, kind), nil
-}

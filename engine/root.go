@@ -50,7 +50,7 @@ func (r *run) shifted(ctx context.Context) ([]string, error) {
 	if uid, gid := rootOwner(r); uid != 0 || gid != 0 {
 		return reownImage(ctx, r.opts.Dirs.Shift(), key, p, r.owners(), r.opts.Log)
 	}
-	if len(p.Shift) == 0 || !r.mode.OwnNamespace() {
+	if len(p.Shift) == 0 || r.mode.Kind == idmap.Host {
 		return p.Layers, nil
 	}
 	boot, err := bootID()

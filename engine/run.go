@@ -27,6 +27,7 @@ type run struct {
 	mode       idmap.Mode
 	slice      *idmap.Slice
 	uids, gids idmap.Map // container ID to anchor ID
+	usernsPath string    // of another container's user namespace, which this one joins
 
 	scaffold   scaffold
 	network    *network
@@ -185,9 +186,8 @@ func (r *run) reserve(context.Context) error {
 		return err
 	}
 	undo(func() { releaseName(r.opts.Dirs, r.name, r.id) })
-	r.hostname = r.spec.Process.Hostname
-	if r.hostname == "" {
-		r.hostname = r.id[:12]
+	if r.hostname, err = r.findHostname(); err != nil {
+		return err
 	}
 	if err := r.writeIDFile(); err != nil {
 		return err
@@ -200,6 +200,28 @@ func (r *run) reserve(context.Context) error {
 		})
 	}
 	return nil
+}
+
+// findHostname is the name that the container's UTS namespace has or gets.
+func (r *run) findHostname() (string, error) {
+	switch ns := r.spec.Namespaces.UTS; {
+	case r.spec.Process.Hostname != "":
+		return r.spec.Process.Hostname, nil
+	case ns.Mode == spec.NamespaceHost:
+		return os.Hostname()
+	case ns.Mode == spec.NamespaceContainer:
+		rec, err := runningContainer(r.opts.Dirs, ns.Ref)
+		return rec.Hostname, err
+	}
+	return r.id[:12], nil
+}
+
+// imageID is the ID of the image, "" for a directory and the host image.
+func (r *run) imageID() string {
+	if r.image.plan == nil {
+		return ""
+	}
+	return r.image.plan.ID
 }
 
 // writeIDFile creates the --cidfile, which must not exist, as in Docker.

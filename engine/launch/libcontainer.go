@@ -52,8 +52,8 @@ func lcConfig(c Config) (*configs.Config, error) {
 	if c.DieWithParent {
 		out.ParentDeathSignal = int(unix.SIGKILL)
 	}
-	if c.Namespaces.UTS.Host {
-		out.Hostname = ""
+	if c.Namespaces.UTS.Host || c.Namespaces.UTS.Path != "" {
+		out.Hostname = "" // it is not ours to set
 	}
 	spec, err := c.seccompSpec()
 	if err != nil {

@@ -105,8 +105,8 @@ func (s *Spec) checkNamespaces() error {
 		return conflict("--userns and explicit maps (--uidmap, --gidmap, --subuidname, --subgidname)")
 	case maps && names:
 		return conflict("--uidmap, --gidmap and --subuidname, --subgidname")
-	case n.UTS.Mode == NamespaceHost && s.Process.Hostname != "":
-		return conflict("--hostname and --uts=host")
+	case (n.UTS.Mode == NamespaceHost || n.UTS.Ref != "") && s.Process.Hostname != "":
+		return conflict("--hostname and --uts=%s: the name is already given", n.UTS.Mode)
 	}
 	return nil
 }
