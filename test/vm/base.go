@@ -99,8 +99,9 @@ func (r Recipe) make(ctx context.Context, base Base) error {
 	}
 	// A pid namespace: whatever the build leaves running dies with its first process,
 	// and with it the mounts in its mount namespace.
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private",
+	command := append(asRoot(), "unshare", "--mount", "--propagation", "private",
 		"--pid", "--fork", "--kill-child", "bash", filepath.Join(recipe, "build.sh"), work, r.mirror())
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var tail bytes.Buffer
 	out := &lineWriter{log: r.logger(), keep: &tail}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -114,6 +115,14 @@ func (r Recipe) make(ctx context.Context, base Base) error {
 		return fmt.Errorf("publish base: %w", err)
 	}
 	return nil
+}
+
+// asRoot is what goes before a command that needs root.
+func asRoot() []string {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return []string{"sudo", "-n"}
 }
 
 func (r Recipe) mirror() string {

@@ -29,8 +29,8 @@ func (r Recipe) Prerequisites(ctx context.Context) error {
 	wanted := bootTools
 	if _, cached := r.Cached(); !cached {
 		wanted = append(append([]tool{}, bootTools...), buildTools...)
-		if os.Geteuid() != 0 {
-			why = append(why, "building the machine needs root (once; then any user can boot it)")
+		if os.Geteuid() != 0 && exec.CommandContext(ctx, "sudo", "-n", "true").Run() != nil {
+			why = append(why, "building the machine needs root, or sudo without a password (once; then any user can boot it)")
 		}
 		if err := r.askMirror(ctx); err != nil {
 			why = append(why, err.Error())

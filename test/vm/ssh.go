@@ -139,3 +139,6 @@ func (m *Machine) openMaster(ctx context.Context, user string) (*master, error) 
 		}
 	}
 }
+
+// SSH returns the arguments with which ssh logs in as user.
+func (m *Machine) SSH(user string) []string { return m.sshArguments(user) }

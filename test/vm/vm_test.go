@@ -38,9 +38,8 @@ type bed struct {
 	err     error
 	skip    bool // err is about the host, not about us
 
-	burrow, images sync.Once
-	burrowErr      error
-	imagesErr      error
+	burrow    sync.Once // installs it and loads alice's images
+	burrowErr error
 }
 
 var shared bed
@@ -83,31 +82,13 @@ func (b *bed) boot(log *slog.Logger) {
 	b.machine, b.err = vm.Boot(ctx, base, vm.Options{
 		Kernel:    env("BURROW_VM_KERNEL", "6.1"),
 		Enforcing: env("BURROW_VM_SELINUX", "") == "enforcing",
-		Payload:   payload(), Log: log,
+		Payload: vm.PayloadOf("../..", env("BURROW_BIN", "../../bin"),
+			env("BURROW_IMAGES", "/var/tmp/burrow-test")),
+		Log: log,
 	})
 	if b.err == nil {
-		_, b.err = b.machine.Run(ctx, "root", mountPayload)
+		b.err = b.machine.MountPayload(ctx)
 	}
-}
-
-// The label of the payload is one that every domain may read and execute.
-const mountPayload = `mount -o ro,context=system_u:object_r:bin_t:s0 LABEL=payload /mnt/payload`
-
-// payload is what there is of the things the tests want to try in the machine.
-func payload() vm.Payload {
-	p := vm.Payload{}
-	for name, source := range map[string]string{
-		"bin":              env("BURROW_BIN", "../../bin"),
-		"images":           env("BURROW_IMAGES", "/var/tmp/burrow-test"),
-		"selinux":          "../../security/selinux",
-		"90-burrow.rules":  "../../contrib/90-burrow.rules",
-		"guest-helpers.sh": "testdata/guest-helpers.sh",
-	} {
-		if _, err := os.Stat(source); err == nil {
-			p[name] = source
-		}
-	}
-	return p
 }
 
 // guest is the machine in the hands of one test.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # build.sh OUT MIRROR: make the machine's disk, kernels and initramfs images in OUT.
 #
-# Runs as root in a mount namespace of its own (the caller unshares it), so that
+# Runs as root (perhaps through sudo) in a mount namespace of its own (the caller unshares it), so that
 # no mount survives, whatever happens here. Everything it makes follows from the
 # files of this directory: their hash is the key of the cache.
 set -euo pipefail
@@ -133,4 +133,5 @@ install_kernel 6.12 bookworm-backports
 configure
 label
 disk
+[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:$SUDO_GID" "$out" "$out/../debs"
 step "done"
