@@ -8,20 +8,31 @@ import (
 
 	"go.podman.io/image/v5/docker"
 	authfile "go.podman.io/image/v5/pkg/docker/config"
+	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
+func (s *Store) remoteSystem(r Remote) (*types.SystemContext, error) {
+	sys, err := s.system()
+	if err == nil {
+		r.apply(sys)
+	}
+	return sys, err
+}
+
 // Login checks the credentials with the registry and stores them in auth.json.
 func (s *Store) Login(ctx context.Context, registry string, remote Remote) error {
-	sys := s.system()
-	remote.apply(sys)
+	sys, err := s.remoteSystem(remote)
+	if err != nil {
+		return err
+	}
 	if remote.Creds == nil {
 		return errors.New("bug: login without credentials")
 	}
 	dog := watch(ctx)
 	defer dog.stop()
-	err := docker.CheckAuth(dog.ctx, sys, remote.Creds.User, remote.Creds.Password, registry)
+	err = docker.CheckAuth(dog.ctx, sys, remote.Creds.User, remote.Creds.Password, registry)
 	var unauthorized docker.ErrUnauthorizedForCredentials
 	if errors.As(err, &unauthorized) {
 		return fmt.Errorf("log in to %s: the registry refuses this user name and password", registry)
@@ -37,8 +48,10 @@ func (s *Store) Login(ctx context.Context, registry string, remote Remote) error
 
 // LoginOf returns the user name stored for a registry, or "".
 func (s *Store) LoginOf(registry string, remote Remote) (string, error) {
-	sys := s.system()
-	remote.apply(sys)
+	sys, err := s.remoteSystem(remote)
+	if err != nil {
+		return "", err
+	}
 	sys.DockerAuthConfig = nil
 	c, err := authfile.GetCredentials(sys, registry)
 	if err != nil {
@@ -49,9 +62,10 @@ func (s *Store) LoginOf(registry string, remote Remote) (string, error) {
 
 // Logout forgets the credentials of a registry, or of all if it is "".
 func (s *Store) Logout(registry string, remote Remote) error {
-	sys := s.system()
-	remote.apply(sys)
-	var err error
+	sys, err := s.remoteSystem(remote)
+	if err != nil {
+		return err
+	}
 	if registry == "" {
 		err = authfile.RemoveAllAuthentication(sys)
 	} else {

@@ -77,7 +77,7 @@ func (s *Store) makePlan(r *record) (*plan.Plan, error) {
 		return nil, fmt.Errorf("image %.12s: %w", r.img.ID, err)
 	}
 	defer v.close()
-	for _, id := range ids {
+	for _, id := range ids[:len(v.layers)] {
 		p.Layers = append(p.Layers, s.layerDir(id))
 	}
 	if p.Shift, p.ShiftBytes, err = v.shift(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/signature"
@@ -13,10 +14,14 @@ import (
 )
 
 // system is where every use of the image library starts.
-func (s *Store) system() *types.SystemContext {
+func (s *Store) system() (*types.SystemContext, error) {
+	tmp, err := s.temp()
+	if err != nil {
+		return nil, err
+	}
 	quiet := types.ShortNameModeDisabled
 	return &types.SystemContext{
-		BigFilesTemporaryDir: s.scratch(),
+		BigFilesTemporaryDir: tmp,
 		// A cache of digests shared by all registries. Without a directory to
 		// write to the library keeps it in memory; its database costs more to
 		// open than a local layer lookup.
@@ -24,7 +29,7 @@ func (s *Store) system() *types.SystemContext {
 		ShortNameMode:              &quiet,
 		DockerRegistryUserAgent:    "burrow",
 		UserShortNameAliasConfPath: filepath.Join(s.dirs.Data, "short-names.conf"),
-	}
+	}, nil
 }
 
 // policy is the user's or the system's policy.json. Where there is none every
@@ -61,6 +66,9 @@ func (s *Store) fetch(ctx context.Context, from types.ImageReference, sys *types
 		if !errors.Is(err, errGone) {
 			break
 		}
+	}
+	if err != nil && strings.HasPrefix(err.Error(), "parsing image configuration: ") {
+		err = fmt.Errorf("%w config: %w", ErrInvalid, errors.Unwrap(err))
 	}
 	return to.id, err
 }

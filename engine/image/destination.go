@@ -72,6 +72,8 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if isConfig {
 		return d.putConfig(stream)
 	}
+	count := &counter{r: stream}
+	stream = count
 	digester := digest.Canonical.Digester()
 	if info.Digest == "" {
 		stream = io.TeeReader(stream, digester.Hash())
@@ -80,6 +82,7 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if err != nil {
 		return types.BlobInfo{}, err
 	}
+	info.Size = count.n
 	if info.Digest == "" {
 		info.Digest = digester.Digest()
 		staged.out.CompressedDigest = info.Digest
@@ -90,8 +93,19 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 		d.store.discard(staged)
 		return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
 	}
-	d.blobs[info.Digest] = &layerDraft{staged: staged, diffID: staged.diffID}
+	d.blobs[info.Digest] = &layerDraft{staged: staged, diffID: staged.diffID, blobSize: count.n}
 	return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 func (d *destination) putConfig(stream io.Reader) (types.BlobInfo, error) {
@@ -217,6 +231,9 @@ func (d *destination) match(infos []manifest.LayerInfo, diffIDs []digest.Digest)
 		l, ok := d.blobs[info.Digest]
 		if !ok {
 			return nil, fmt.Errorf("bug: layer %s was not stored", info.Digest)
+		}
+		if l.staged != nil && info.Size >= 0 && l.blobSize != info.Size {
+			return nil, fmt.Errorf("%w: layer %s has %d bytes, the manifest says %d", ErrInvalid, info.Digest, l.blobSize, info.Size)
 		}
 		if l.diffID != diffIDs[i] {
 			return nil, fmt.Errorf("%w: layer %d unpacks to %s, the config says %s", ErrInvalid, i, l.diffID, diffIDs[i])

@@ -30,10 +30,11 @@ type staged struct {
 
 // stage unpacks r into the store's staging area. It takes no lock.
 func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*staged, error) {
-	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
-		return nil, fmt.Errorf("unpack layer: %w", err)
+	tmp, err := s.temp()
+	if err != nil {
+		return nil, err
 	}
-	split, err := os.CreateTemp(s.scratch(), "split-*")
+	split, err := os.CreateTemp(tmp, "split-*")
 	if err != nil {
 		return nil, fmt.Errorf("unpack layer: %w", err)
 	}
@@ -47,6 +48,7 @@ func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*st
 		}
 	}
 	if err != nil {
+		d.dropStaging()
 		_ = os.Remove(split.Name())
 		return nil, err
 	}
@@ -72,8 +74,20 @@ type differ struct {
 	store *Store
 	r     io.Reader
 	split *os.File
+	dest  string
 	res   unpack.Result
 	owned []unpack.Owned
+}
+
+// dropStaging removes the directory that the library leaves behind, empty
+// after a commit, full after an error.
+func (d *differ) dropStaging() {
+	if d.dest == "" {
+		return
+	}
+	if err := os.RemoveAll(filepath.Dir(d.dest)); err != nil {
+		d.store.log.Warn("staging directory left behind", "dir", d.dest, "error", err)
+	}
 }
 
 // Close does nothing: stage owns what there is to close.
@@ -82,6 +96,7 @@ func (d *differ) Close() error { return nil }
 // ApplyDiff unpacks the layer into dest.
 func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var none graphdriver.DriverWithDifferOutput
+	d.dest = dest
 	root, err := os.Open(dest)
 	if err != nil {
 		return none, fmt.Errorf("unpack layer: %w", err)
@@ -138,11 +153,16 @@ func (s *Store) commit(parent string, l *staged) (string, error) {
 	if err := s.writeOwned(id, l.owned); err != nil {
 		return "", err
 	}
+	d, ok := l.out.Differ.(*differ)
+	if !ok {
+		return "", errors.New("bug: foreign layer")
+	}
 	// The library would compress tar-split data under its lock; ours is ready.
 	dir := filepath.Join(s.dirs.Storage(), driver+"-layers")
 	if err := os.Rename(l.split, filepath.Join(dir, id+".tar-split.gz")); err != nil {
 		return "", fmt.Errorf("store layer: %w", err)
 	}
+	defer d.dropStaging()
 	_, err := s.store.ApplyStagedLayer(storage.ApplyStagedLayerOptions{
 		ID: id, ParentLayer: parent, DiffOutput: l.out, LayerOptions: &storage.LayerOptions{},
 	})

@@ -26,9 +26,6 @@ func (s *Store) Load(ctx context.Context, path string) ([]Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load image: %w", err)
 	}
-	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
-		return nil, fmt.Errorf("load image: %w", err)
-	}
 	if st.IsDir() {
 		return s.loadDir(ctx, path)
 	}
@@ -49,10 +46,11 @@ var errOtherFormat = errors.New("other format")
 // Spool writes r to a temporary file on the store's file system, because
 // archives are read out of order. The caller removes the file.
 func (s *Store) Spool(ctx context.Context, r io.Reader) (string, error) {
-	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
-		return "", fmt.Errorf("spool archive: %w", err)
+	dir, err := s.temp()
+	if err != nil {
+		return "", err
 	}
-	f, err := os.CreateTemp(s.scratch(), "spool-*")
+	f, err := os.CreateTemp(dir, "spool-*")
 	if err != nil {
 		return "", fmt.Errorf("spool archive: %w", err)
 	}
@@ -77,7 +75,10 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func (s *Store) loadDockerArchive(ctx context.Context, path string) ([]Loaded, error) {
-	sys := s.system()
+	sys, err := s.system()
+	if err != nil {
+		return nil, err
+	}
 	r, err := dockerarchive.NewReader(sys, path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOtherFormat, err)

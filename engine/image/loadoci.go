@@ -34,7 +34,11 @@ func (s *Store) extract(ctx context.Context, path string) (dir string, err error
 		return "", fmt.Errorf("read OCI archive: %w", err)
 	}
 	defer f.Close()
-	if dir, err = os.MkdirTemp(s.scratch(), "oci-*"); err != nil {
+	tmp, err := s.temp()
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(tmp, "oci-*"); err != nil {
 		return "", fmt.Errorf("read OCI archive: %w", err)
 	}
 	defer func() {
@@ -71,7 +75,11 @@ func (s *Store) loadDir(ctx context.Context, path string) ([]Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load image: %w", err)
 	}
-	id, err := s.fetch(ctx, ref, s.system(), nil)
+	sys, err := s.system()
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.fetch(ctx, ref, sys, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +94,10 @@ func (s *Store) loadLayout(ctx context.Context, dir string) ([]Loaded, error) {
 	if len(images) == 0 {
 		return nil, fmt.Errorf("%w: the OCI layout holds no image", ErrInvalid)
 	}
+	sys, err := s.system()
+	if err != nil {
+		return nil, err
+	}
 	var loaded []Loaded
 	for i, img := range images {
 		ref, err := layout.NewIndexReference(dir, i)
@@ -93,7 +105,7 @@ func (s *Store) loadLayout(ctx context.Context, dir string) ([]Loaded, error) {
 			return loaded, fmt.Errorf("load image: %w", err)
 		}
 		l := Loaded{Names: layoutNames(img.ManifestDescriptor.Annotations)}
-		if l.ID, err = s.fetch(ctx, ref, s.system(), l.Names); err != nil {
+		if l.ID, err = s.fetch(ctx, ref, sys, l.Names); err != nil {
 			return loaded, err
 		}
 		loaded = append(loaded, l)

@@ -4,17 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/burrow-run/burrow/engine/plan"
 )
-
-// spoolAge is how old a temporary file must be before it is taken for one that
-// a killed process left: none lives longer than the command that made it.
-const spoolAge = 24 * time.Hour
 
 // Prune removes the images that keep refuses, and what interrupted commands
 // left behind. An image that a container uses stays. It returns the IDs removed.
@@ -42,27 +34,9 @@ func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string
 			}
 			gone = append(gone, list[i].ID)
 		}
-		return errors.Join(s.collect(), s.sweep(spoolAge))
+		return errors.Join(s.collect(), s.sweep())
 	})
 	return gone, err
-}
-
-// sweep removes temporary files older than age.
-func (s *Store) sweep(age time.Duration) error {
-	files, err := os.ReadDir(s.scratch())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("sweep temporary files: %w", err)
-	}
-	var errs []error
-	for _, f := range files {
-		if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > age {
-			errs = append(errs, os.RemoveAll(filepath.Join(s.scratch(), f.Name())))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Repair makes all plans and names anew from the stored images, removes what

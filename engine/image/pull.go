@@ -75,7 +75,10 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 			return nil, fmt.Errorf("transport %q: %w", t, ErrNotSupported)
 		}
 	}
-	sys := s.systemFor(opts)
+	sys, err := s.systemFor(opts)
+	if err != nil {
+		return nil, err
+	}
 	candidates, err := resolve(sys, name)
 	if err != nil {
 		return nil, err
@@ -97,11 +100,13 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	return nil, errors.Join(errs...)
 }
 
-func (s *Store) systemFor(opts PullOptions) *types.SystemContext {
-	sys := s.system()
-	opts.Remote.apply(sys)
+func (s *Store) systemFor(opts PullOptions) (*types.SystemContext, error) {
+	sys, err := s.remoteSystem(opts.Remote)
+	if err != nil {
+		return nil, err
+	}
 	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = opts.OS, opts.Arch, opts.Variant
-	return sys
+	return sys, nil
 }
 
 // pullLocal answers without a registry where the policy allows it.

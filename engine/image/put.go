@@ -29,9 +29,10 @@ type draft struct {
 
 // layerDraft is one layer of a draft: freshly unpacked, or known already.
 type layerDraft struct {
-	staged *staged
-	known  string // ID of a stored layer with the same content
-	diffID digest.Digest
+	staged   *staged
+	known    string // ID of a stored layer with the same content
+	diffID   digest.Digest
+	blobSize int64 // of the blob that staged was made from
 }
 
 // put commits d: layers from the bottom up, the image, its names, its plan.
@@ -60,7 +61,7 @@ func (s *Store) put(ctx context.Context, d *draft) error {
 		if _, err := s.writePlan(d.id); err != nil {
 			return err
 		}
-		return s.refresh(moved, d.id)
+		return errors.Join(s.refresh(moved, d.id), s.sweep())
 	})
 }
 
@@ -77,12 +78,7 @@ func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (str
 	if err != nil || len(layers) == 0 {
 		return "", fmt.Errorf("layer %s: %w", l.diffID, errGone)
 	}
-	diff, err := s.store.Diff("", layers[0].ID, nil)
-	if err != nil {
-		return "", fmt.Errorf("copy layer: %w", err)
-	}
-	defer diff.Close()
-	again, err := s.stage(ctx, diff, layers[0].CompressedDigest)
+	again, err := s.stageAgain(ctx, &layers[0])
 	if err != nil {
 		return "", fmt.Errorf("copy layer: %w", err)
 	}
@@ -91,6 +87,20 @@ func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (str
 		return "", fmt.Errorf("copy layer: stored layer %.12s is damaged: digest %s, not %s", layers[0].ID, again.diffID, l.diffID)
 	}
 	return s.commit(parent, again)
+}
+
+// stageAgain unpacks a stored layer. Until its diff is closed the library holds
+// a lock that a commit needs.
+func (s *Store) stageAgain(ctx context.Context, l *storage.Layer) (*staged, error) {
+	diff, err := s.store.Diff("", l.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	again, err := s.stage(ctx, diff, l.CompressedDigest)
+	if err = errors.Join(err, diff.Close()); err != nil && again != nil {
+		s.discard(again)
+	}
+	return again, err
 }
 
 func (s *Store) putImage(d *draft, top string) error {

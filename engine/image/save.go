@@ -46,9 +46,6 @@ func (s *Store) Save(ctx context.Context, refs []string, path string, opts SaveO
 	if len(refs) > 1 && opts.Format != FormatDockerArchive {
 		return hint.New(fmt.Errorf("several images in one %s: %w", opts.Format, ErrNotSupported), "use --format docker-archive")
 	}
-	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
-		return fmt.Errorf("save image: %w", err)
-	}
 	targets, err := s.saveTargets(refs)
 	if err != nil {
 		return err
@@ -101,19 +98,23 @@ func (s *Store) source(id string) (types.ImageReference, error) {
 }
 
 func (s *Store) saveDockerArchive(ctx context.Context, targets []*saved, path string) error {
-	w, err := dockerarchive.NewWriter(s.system(), path)
+	sys, err := s.system()
+	if err != nil {
+		return err
+	}
+	w, err := dockerarchive.NewWriter(sys, path)
 	if err != nil {
 		return fmt.Errorf("save image: %w", err)
 	}
 	for _, t := range targets {
 		var first reference.NamedTagged
-		sys := s.system()
+		sys := *sys
 		if len(t.names) > 0 {
 			first, sys.DockerArchiveAdditionalTags = t.names[0], t.names[1:]
 		}
 		to, err := w.NewReference(first)
 		if err == nil {
-			err = s.write(ctx, t.id, to, sys, manifest.DockerV2Schema2MediaType)
+			err = s.write(ctx, t.id, to, &sys, manifest.DockerV2Schema2MediaType)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("save image %.12s: %w", t.id, err), w.Close())
@@ -134,7 +135,10 @@ func (s *Store) saveOne(ctx context.Context, t *saved, opts SaveOptions, ref fun
 	if err != nil {
 		return fmt.Errorf("save image %.12s: %w", t.id, err)
 	}
-	sys := s.system()
+	sys, err := s.system()
+	if err != nil {
+		return err
+	}
 	mime := "application/vnd.oci.image.manifest.v1+json"
 	if opts.Format == FormatDockerDir {
 		mime = manifest.DockerV2Schema2MediaType

@@ -13,6 +13,9 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
+// maxManifest is what registries take too.
+const maxManifest = 4 << 20
+
 // stall is how long a source may deliver nothing before it is given up.
 const stall = 60 * time.Second
 
@@ -50,6 +53,9 @@ func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest
 }
 
 func checkManifest(b []byte, mime string) error {
+	if len(b) > maxManifest {
+		return fmt.Errorf("%w manifest: %d bytes, more than %d", ErrInvalid, len(b), maxManifest)
+	}
 	if err := checkJSON(b); err != nil {
 		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
 	}

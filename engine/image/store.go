@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"go.podman.io/storage"
 	"go.podman.io/storage/types"
@@ -44,6 +45,9 @@ type Store struct {
 	opts  Options
 	log   *slog.Logger
 	store storage.Store
+
+	scratch func() (*scratch, error)
+	made    *scratch // what scratch returned
 }
 
 // Open opens the store of dirs, making it if need be.
@@ -77,22 +81,21 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	return &Store{dirs: dirs, opts: opts, log: log, store: st}, nil
+	s := &Store{dirs: dirs, opts: opts, log: log, store: st}
+	s.scratch = sync.OnceValues(s.makeScratch)
+	return s, nil
 }
 
 // Close releases the store.
 func (s *Store) Close() error {
 	s.store.Free()
-	return nil
+	return s.dropScratch()
 }
 
 // layerDir is where overlay finds the content of a layer.
 func (s *Store) layerDir(id string) string {
 	return filepath.Join(s.dirs.Storage(), driver, id, "diff")
 }
-
-// scratch is where temporary data goes: the store's own file system.
-func (s *Store) scratch() string { return filepath.Join(s.dirs.Storage(), "tmp") }
 
 // exclusive runs fn while no other process changes the store. The kernel drops
 // the lock if we die.

@@ -35,9 +35,6 @@ func isTransport(word string) bool {
 type puller = func(*Store, context.Context, string, PullOptions) ([]string, error)
 
 func (s *Store) pullFrom(ctx context.Context, from puller, rest string, opts PullOptions) ([]string, error) {
-	if err := os.MkdirAll(s.scratch(), 0o700); err != nil {
-		return nil, fmt.Errorf("pull image: %w", err)
-	}
 	return from(s, ctx, rest, opts)
 }
 
@@ -58,7 +55,11 @@ func (s *Store) pullDir(ctx context.Context, path string, opts PullOptions) ([]s
 }
 
 func (s *Store) pullRef(ctx context.Context, what string, ref types.ImageReference, opts PullOptions, names []string) ([]string, error) {
-	id, err := s.fetch(ctx, ref, s.systemFor(opts), names)
+	sys, err := s.systemFor(opts)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.fetch(ctx, ref, sys, names)
 	if err != nil {
 		return nil, fmt.Errorf("pull %s: %w", what, err)
 	}

@@ -50,7 +50,30 @@ func (s *Store) openView(ids []string) (*view, error) {
 			return nil, err
 		}
 	}
+	if err := v.cut(); err != nil {
+		v.close()
+		return nil, err
+	}
 	return v, nil
+}
+
+// cut drops the layers below one whose root is opaque: overlay always merges
+// the roots, so that it is for us to leave them out.
+func (v *view) cut() error {
+	for i, l := range v.layers {
+		c, err := l.directory(".")
+		if err != nil {
+			return err
+		}
+		if c == hidden {
+			for _, below := range v.layers[i+1:] {
+				_ = below.root.Close()
+			}
+			v.layers = v.layers[:i+1]
+			return nil
+		}
+	}
+	return nil
 }
 
 func (v *view) close() {

@@ -3,6 +3,9 @@ package unpack
 import (
 	"errors"
 	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -20,6 +23,12 @@ var (
 func entryError(name string, err error) error {
 	if errors.Is(err, ErrLimit) || errors.Is(err, ErrUnmapped) {
 		return fmt.Errorf("layer entry %.300q: %w", name, err)
+	}
+	if errors.Is(err, errRead) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("layer entry %.300q: %w", name, err)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it ends in the middle of entry %.300q", ErrInvalid, name)
 	}
 	return fmt.Errorf("%w: entry %.300q: %w", ErrInvalid, name, err)
 }

@@ -1,0 +1,17 @@
+package image
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+	"github.com/burrow-run/burrow/engine/image/unpack"
+)
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == unpack.WorkerName {
+		os.Exit(unpack.Worker(context.Background(), os.Args))
+	}
+	os.Exit(nstest.Main(m))
+}

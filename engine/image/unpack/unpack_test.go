@@ -1,0 +1,233 @@
+package unpack
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/vbatts/tar-split/tar/asm"
+	"github.com/vbatts/tar-split/tar/storage"
+	"golang.org/x/sys/unix"
+
+	"compress/gzip"
+
+	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+)
+
+func lstat(t *testing.T, g *ground, name string) unix.Stat_t {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(g.root, name), &st); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return st
+}
+
+func TestUnpack(t *testing.T) {
+	nstest.NeedIDs(t)
+	g := newGround(t)
+	layer := tarOf(t,
+		ent{name: "./", kind: tar.TypeDir, mode: 0o751, uid: 7},
+		ent{name: "./d/", kind: tar.TypeDir, mode: 0o2750, uid: 3, gid: 4},
+		ent{name: "./d/suid", kind: tar.TypeReg, mode: 0o4755, data: "x", uid: 5, gid: 6},
+		ent{name: "d/caps", kind: tar.TypeReg, mode: 0o755, data: "y", uid: 9, xattr: map[string]string{
+			"security.capability": "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+			"user.kept":           "v", "user.overlay.opaque": "y", "trusted.overlay.redirect": "/", "user.overlay.redirect": "/",
+		}},
+		symlink("l", "/anywhere/at/all"),
+		hardlink("d/hard", "d/suid"),
+		ent{name: "p", kind: tar.TypeFifo, mode: 0o622, uid: 1},
+		special("dev", tar.TypeChar),
+		file("implied/parent/file", "z"),
+		ent{name: "sticky", kind: tar.TypeDir, mode: 0o1777, xattr: map[string]string{"user.overlay.opaque": "y"}},
+	)
+	res, err := g.unpack(t, layer, Options{Limits: DefaultLimits()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(layer)
+	if res.DiffID != hex.EncodeToString(sum[:]) || res.Size != int64(len(layer)) || *res.Root != 0o751 || res.Skipped != 1 {
+		t.Errorf("result %+v", res)
+	}
+	for name, want := range map[string]struct {
+		mode     uint32
+		uid, gid uint32
+	}{
+		"":                    {unix.S_IFDIR | 0o751, 7, 0},
+		"d":                   {unix.S_IFDIR | 0o2750, 3, 4},
+		"d/suid":              {unix.S_IFREG | 0o4755, 5, 6},
+		"d/hard":              {unix.S_IFREG | 0o4755, 5, 6},
+		"d/caps":              {unix.S_IFREG | 0o755, 9, 0},
+		"l":                   {unix.S_IFLNK | 0o777, 0, 0},
+		"p":                   {unix.S_IFIFO | 0o622, 1, 0},
+		"implied/parent":      {unix.S_IFDIR | 0o755, 0, 0},
+		"implied/parent/file": {unix.S_IFREG | 0o644, 0, 0},
+		"sticky":              {unix.S_IFDIR | 0o1777, 0, 0},
+	} {
+		if st := lstat(t, g, name); st.Mode != want.mode || st.Uid != want.uid || st.Gid != want.gid {
+			t.Errorf("%q: %o %d:%d", name, st.Mode, st.Uid, st.Gid)
+		}
+	}
+	if st := lstat(t, g, "d"); st.Mtim.Sec != 1_000_000_000 {
+		t.Error("the directory's time is not the layer's")
+	}
+	for attr, want := range map[string]bool{"security.capability": true, "user.kept": true, "user.overlay.opaque": false, "user.overlay.redirect": false} {
+		_, err := unix.Getxattr(filepath.Join(g.root, "d/caps"), attr, make([]byte, 100))
+		if want != (err == nil) {
+			t.Errorf("%s: %v", attr, err)
+		}
+	}
+	if _, err := unix.Getxattr(filepath.Join(g.root, "sticky"), "user.overlay.opaque", make([]byte, 9)); err == nil {
+		t.Error("a layer made a directory opaque by attribute")
+	}
+	if err := unix.Lstat(filepath.Join(g.root, "dev"), &unix.Stat_t{}); !errors.Is(err, unix.ENOENT) {
+		t.Error("a device was made")
+	}
+}
+
+func TestWhiteouts(t *testing.T) {
+	g := newGround(t)
+	_, err := g.unpack(t, tarOf(t,
+		file(".wh.gone", ""),
+		dir("opaque"), file("opaque/.wh..wh..opq", ""), file("opaque/new", "x"),
+		dir("both"), file(".wh.both", ""), // removed below, made here
+		file(".wh.later", ""), dir("later"),
+		file(".wh.replaced", ""), file("replaced", "x"),
+		file("gone/.wh.below", ""), // below a name that is gone
+		file(".wh..wh.aufs", ""), dir(".wh..wh.orph"), file(".wh..wh.orph/x", "y"),
+	), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, opaque := range map[string]bool{"opaque": true, "both": true, "later": true} {
+		b := make([]byte, 2)
+		n, err := unix.Getxattr(filepath.Join(g.root, name), xattrOpaque, b)
+		if opaque != (err == nil && string(b[:n]) == "y") {
+			t.Errorf("%s: opaque %v", name, err)
+		}
+	}
+	if st := lstat(t, g, "gone"); !isWhiteout(&st) {
+		t.Error("no whiteout")
+	}
+	if st := lstat(t, g, "replaced"); isWhiteout(&st) || st.Size != 1 {
+		t.Error("the file is not there")
+	}
+	left, _ := filepath.Glob(filepath.Join(g.root, ".wh*"))
+	if len(left) > 0 {
+		t.Error("left in the layer:", left)
+	}
+}
+
+// TestTarSplit puts the stream together again from the directory, byte by byte.
+func TestTarSplit(t *testing.T) {
+	big := strings.Repeat("content ", 300_000)
+	layers := map[string][]byte{
+		"plain":     tarOf(t, dir("d"), file("d/f", big), file("e", ""), hardlink("h", "d/f"), file("odd\xff\xfename", "x"), file("<&>", "y")),
+		"through":   tarOf(t, dir("real"), symlink("l", "real"), file("l/f", big), file("./m", "z")),
+		"padding":   append(tarOf(t, file("f", "x")), make([]byte, 100_000)...),
+		"dup dirs":  tarOf(t, dir("d"), file("d/f", "x"), dir("d")),
+		"whiteouts": tarOf(t, file(".wh.x", ""), file("d/.wh..wh..opq", "")),
+		"empty":     tarOf(t),
+	}
+	for name, layer := range layers {
+		t.Run(name, func(t *testing.T) {
+			g := newGround(t)
+			var split bytes.Buffer
+			if _, err := g.unpack(t, layer, Options{TarSplit: &split}); err != nil {
+				t.Fatal(err)
+			}
+			z, err := gzip.NewReader(&split)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := io.ReadAll(asm.NewOutputTarStream(storage.NewPathFileGetter(g.root), storage.NewJSONUnpacker(z)))
+			if err != nil || !bytes.Equal(again, layer) {
+				t.Errorf("%d bytes, not %d: %v", len(again), len(layer), err)
+			}
+		})
+	}
+}
+
+func TestFormats(t *testing.T) {
+	layer := tarOf(t, file("f", strings.Repeat("x", 1<<20)))
+	compress := map[string]func(io.Writer) io.WriteCloser{
+		formatGzip: func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		formatZstd: func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+	}
+	for format, open := range compress {
+		g := newGround(t)
+		var b bytes.Buffer
+		w := open(&b)
+		_, _ = w.Write(layer[:1000])
+		_ = w.Close()
+		w = open(&b) // members and frames may follow each other
+		_, _ = w.Write(layer[1000:])
+		_ = w.Close()
+		res, err := g.unpack(t, b.Bytes(), Options{})
+		sum := sha256.Sum256(layer)
+		if err != nil || res.Format != format || res.DiffID != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: %+v %v", format, res, err)
+		}
+	}
+}
+
+func TestScan(t *testing.T) {
+	nstest.NeedIDs(t)
+	g := newGround(t)
+	_, err := g.unpack(t, tarOf(t,
+		ent{name: "d", kind: tar.TypeDir, mode: 0o755, gid: 2},
+		ent{name: "d/f", kind: tar.TypeReg, data: "xyz", uid: 1},
+		hardlink("h", "d/f"),
+		ent{name: "l", kind: tar.TypeSymlink, link: "target", uid: 3},
+		file("root", "x"), file(".wh.x", ""),
+	), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, _ := os.Open(g.root)
+	defer root.Close()
+	owned, err := Scan(root)
+	if err != nil || len(owned) != 4 {
+		t.Fatalf("%+v %v", owned, err)
+	}
+	if o := owned[0]; o.Path != "/d" || o.GID != 2 {
+		t.Errorf("%+v", o)
+	}
+	if o := owned[1]; o.Path != "/d/f" || o.UID != 1 || o.Size != 3 || o.Ino == 0 {
+		t.Errorf("%+v", o)
+	}
+	if o := owned[2]; o.Path != "/h" || o.Ino != owned[1].Ino {
+		t.Errorf("%+v", o)
+	}
+	if o := owned[3]; o.Path != "/l" || o.Link != "target" {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestUnmapped(t *testing.T) {
+	layer := tarOf(t, ent{name: "f", kind: tar.TypeReg, uid: 3_999_999})
+	if _, err := newGround(t).unpack(t, layer, Options{}); !errors.Is(err, ErrUnmapped) {
+		t.Error(err)
+	}
+	if _, err := newGround(t).unpack(t, layer, Options{IgnoreChown: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPlainFilesOnly(t *testing.T) {
+	for name, e := range map[string]ent{
+		"symlink": symlink("l", "/etc/passwd"), "hard link": hardlink("h", "f"), "pipe": special("p", tar.TypeFifo),
+	} {
+		if _, err := newGround(t).unpack(t, tarOf(t, file("f", "x"), e), Options{FilesOnly: true}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

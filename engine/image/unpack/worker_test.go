@@ -1,0 +1,181 @@
+package unpack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+)
+
+func (g *ground) inWorker(t *testing.T, ctx context.Context, r io.Reader) (Result, []Owned, error) {
+	t.Helper()
+	root, err := os.Open(g.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	split, err := os.Create(filepath.Join(t.TempDir(), "split"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer split.Close()
+	return InWorker(ctx, "/proc/self/exe", root, r, Options{Limits: DefaultLimits(), TarSplit: split}, true)
+}
+
+func TestWorkerDoesTheSame(t *testing.T) {
+	nstest.NeedIDs(t)
+	layer := tarOf(t, dir("d"), ent{name: "d/f", kind: '0', data: strings.Repeat("x", 3<<20), uid: 4}, symlink("l", "x"), file(".wh.w", ""))
+	here, there := newGround(t), newGround(t)
+	want, err := here.unpack(t, layer, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, owned, err := there.inWorker(t, t.Context(), bytes.NewReader(layer))
+	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(owned) != 1 || owned[0].UID != 4 {
+		t.Fatalf("%+v %+v %v", got, owned, err)
+	}
+	out, err := exec.Command("diff", "-r", "--no-dereference", here.root, there.root).CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "character special file") {
+		t.Errorf("%v %s", err, out)
+	}
+	f, err := os.Open(os.Args[0]) // a file, not a pipe; and no layer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, _, err := newGround(t).inWorker(t, t.Context(), f); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+}
+
+func TestWorkerErrors(t *testing.T) {
+	boom := errors.New("boom")
+	layer := tarOf(t, file("f", strings.Repeat("x", 1<<20)))
+	for name, tt := range map[string]struct {
+		r    io.Reader
+		want error
+	}{
+		"invalid":     {bytes.NewReader(tarOf(t, file("../x", ""))), ErrInvalid},
+		"unmapped":    {bytes.NewReader(tarOf(t, ent{name: "f", kind: '0', uid: 3_999_999})), ErrUnmapped},
+		"source":      {io.MultiReader(bytes.NewReader(layer[:500_000]), badSource{boom}), boom},
+		"source late": {io.MultiReader(bytes.NewReader(layer), badSource{boom}), boom},
+	} {
+		_, _, err := newGround(t).inWorker(t, t.Context(), tt.r)
+		if !errors.Is(err, tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := newGround(t).inWorker(t, ctx, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestWorkerIsConfined runs, in place of the unpacker, a program that tries what
+// a hijacked decompressor would.
+func TestWorkerIsConfined(t *testing.T) {
+	g := newGround(t)
+	root, err := os.Open(g.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	outside, err := os.Open(g.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outside.Close()
+	run := func(name string) map[string]string {
+		cmd := exec.Command("/proc/self/exe", "attack")
+		cmd.Args[0] = name
+		cmd.Env = []string{}
+		cmd.ExtraFiles = []*os.File{root, root, outside} // a descriptor that leaked
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		got := map[string]string{}
+		for line := range strings.Lines(string(out)) {
+			k, v, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			got[k] = v
+		}
+		return got
+	}
+	free := run("unconfined") // shows that the attacks work where nothing stops them
+	for _, what := range []string{"internet socket", "unix socket", "read passwd", "read proc", "read through a leaked descriptor", "chroot", "kill"} {
+		if free[what] != "ok" {
+			t.Errorf("control: %s: %s", what, free[what])
+		}
+	}
+	for what, result := range run(WorkerName) {
+		if want := map[string]string{"write to the root": "ok"}[what]; want != "" && result != want {
+			t.Errorf("%s: %s", what, result)
+		} else if want == "" && result == "ok" {
+			t.Errorf("%s succeeded", what)
+		}
+	}
+}
+
+// attack prints what it could do.
+func attack() {
+	try := func(what string, err error) {
+		if err == nil {
+			fmt.Println(what + ": ok")
+			return
+		}
+		fmt.Println(what + ": " + err.Error())
+	}
+	socket := func(domain int) error {
+		_, err := unix.Socket(domain, unix.SOCK_STREAM, 0)
+		return err
+	}
+	open := func(at int, name string, flags int) error {
+		_, err := unix.Openat(at, name, flags, 0o600)
+		return err
+	}
+	try("write to the root", open(unix.AT_FDCWD, "/attack", unix.O_CREAT|unix.O_WRONLY))
+	try("internet socket", socket(unix.AF_INET))
+	try("unix socket", socket(unix.AF_UNIX))
+	try("read passwd", open(unix.AT_FDCWD, "/etc/passwd", unix.O_RDONLY))
+	try("read proc", open(unix.AT_FDCWD, "/proc/self/maps", unix.O_RDONLY))
+	try("read through a leaked descriptor", open(5, "outside/secret", unix.O_RDONLY))
+	try("write through a leaked descriptor", open(5, "outside/secret", unix.O_WRONLY))
+	try("dot dot", open(unix.AT_FDCWD, "../../outside/secret", unix.O_RDONLY))
+	try("chroot", unix.Chroot("."))
+	try("fchdir", unix.Fchdir(5))
+	try("mount", unix.Mount("none", "/", "tmpfs", 0, ""))
+	try("unshare", unix.Unshare(unix.CLONE_NEWUSER))
+	try("kill", unix.Kill(os.Getppid(), 0))
+	if os.Args[0] == WorkerName { // where it works it stops the test
+		try("ptrace", unix.PtraceAttach(os.Getppid()))
+	}
+	_, _, errno := unix.Syscall(unix.SYS_BPF, 0, 0, 0)
+	try("bpf", asError(errno))
+	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, true)
+	try("keyring", err)
+	_, _, errno = unix.Syscall(unix.SYS_IO_URING_SETUP, 1, 0, 0)
+	try("io_uring", asError(errno))
+	try("execve", unix.Exec("/proc/self/exe", []string{"x", "-test.run=^$"}, nil)) // last: it does not come back
+}
+
+func asError(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+type badSource struct{ err error }
+
+func (b badSource) Read([]byte) (int, error) { return 0, b.err }
