@@ -62,7 +62,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestFailureIsTheLastLine(t *testing.T) {
-	_, err := timed(t.Context(), "sh", "-c", "echo one >&2; echo two >&2; exit 3")
+	_, err := timed(t.Context(), "sh", "-c", "echo one >&2; echo two >&2; echo hint: three >&2; exit 3")
 	if err == nil || !strings.HasSuffix(err.Error(), "exit status 3: two") {
 		t.Errorf("got %v", err)
 	}

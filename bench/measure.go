@@ -102,10 +102,14 @@ func timed(ctx context.Context, argv ...string) (time.Duration, error) {
 	return took, nil
 }
 
-// failure keeps the last line that the program said.
+// failure keeps the last line that the program said, advice left out.
 func failure(argv []string, err error, stderr string) error {
-	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	said := lines[len(lines)-1]
+	said := ""
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "hint:") {
+			said = line
+		}
+	}
 	if said == "" {
 		return fmt.Errorf("%s: %w", argv[0], err)
 	}

@@ -64,6 +64,7 @@ table=$(mktemp)
 trap 'rm -f "$table"' EXIT
 {
 	echo "Measured by \`make bench\` on $(date -u +%Y-%m-%d): Linux $(uname -r), $(nproc) CPUs,"
+	echo "load average $(cut -d' ' -f1 /proc/loadavg) before it started,"
 	echo "$(podman --version), $(crun --version | head -n 1), $(runc --version | head -n 1), $(bwrap --version)."
 	echo
 	BURROW_USER=$user hack/as-user.sh bash "$ground/inside.sh"
