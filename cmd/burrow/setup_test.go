@@ -1,11 +1,9 @@
 package main_test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -18,30 +16,11 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	store, err := u.Store(ctx, ground.Bin, testbed.Images...)
+	vars, runtime, err := userEnv(u, env.WorkDir)
 	if err != nil {
 		return err
 	}
-	// Not below $WORK: names of sockets are short.
-	runtime, err := os.MkdirTemp(u.Runtime, "e2e-")
-	if err != nil {
-		return err
-	}
-	home := filepath.Join(env.WorkDir, "home")
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return err
-	}
-	env.Vars = append(env.Vars,
-		"PATH="+ground.Bin+":"+os.Getenv("PATH")+":/usr/sbin:/sbin",
-		"HOME="+home, "USER="+u.Name, "LOGNAME="+u.Name, "LANG=C.UTF-8", "TERM=xterm", "SHELL=/bin/sh",
-		"XDG_DATA_HOME="+store,
-		"XDG_STATE_HOME="+filepath.Join(home, ".local", "state"),
-		"XDG_CACHE_HOME="+filepath.Join(filepath.Dir(store), "cache"), // compiled filters: as warm as a user's
-		"XDG_RUNTIME_DIR="+runtime,
-		"BURROW_NETWORK=none", "nl=\n", "REALHOME="+u.Home,
-	)
+	env.Vars = append(append(env.Vars, vars...), "nl=\n", "REALHOME="+u.Home)
 	before, err := testbed.Mounts()
 	if err != nil {
 		return err
