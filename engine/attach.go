@@ -20,6 +20,9 @@ import (
 // the caller's own: no copying, and a closed pipe is a closed pipe.
 func (r *run) stdio() error {
 	io := r.spec.Stdio
+	if r.sup != nil {
+		return r.sup.wire(r)
+	}
 	if io.TTY {
 		if w, h, err := term.GetSize(int(r.opts.Stdout.Fd())); err == nil {
 			r.config.Width, r.config.Height = uint16(w), uint16(h)
@@ -38,8 +41,8 @@ func (r *run) stdio() error {
 		return null
 	}
 	r.config.Stdin = pick(io.Interactive || io.Attach.Stdin, r.opts.Stdin)
-	r.config.Stdout = pick(io.Attach.Stdout && r.spec.LogDriver != "none", r.opts.Stdout)
-	r.config.Stderr = pick(io.Attach.Stderr && r.spec.LogDriver != "none", r.opts.Stderr)
+	r.config.Stdout = pick(io.Attach.Stdout && r.spec.Log.Driver != "none", r.opts.Stdout)
+	r.config.Stderr = pick(io.Attach.Stderr && r.spec.Log.Driver != "none", r.opts.Stderr)
 	return r.preserved()
 }
 
@@ -72,6 +75,9 @@ type session struct {
 
 // attach connects the container's terminal with the caller's.
 func (r *run) attach(c *launch.Container) (*session, error) {
+	if r.sup != nil {
+		return r.sup.attach(c), nil
+	}
 	s := &session{console: c.Console, in: r.opts.Stdin, out: r.opts.Stdout, copied: make(chan struct{}), left: make(chan struct{})}
 	if c.Console == nil {
 		close(s.copied)

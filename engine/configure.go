@@ -110,7 +110,7 @@ func (r *run) configure(context.Context) error {
 	}
 	r.config = launch.Config{
 		ID:            r.id,
-		StateDir:      r.scaffold.path("state"),
+		StateDir:      r.runtimeDir(),
 		Rootfs:        r.scaffold.root(),
 		ReadOnly:      r.spec.Root.ReadOnly,
 		Hostname:      r.hostname,
@@ -133,7 +133,7 @@ func (r *run) configure(context.Context) error {
 		Policy:        r.policy,
 		Sysctls:       ownSysctls(r.policy.Sysctls),
 		TTY:           r.spec.Stdio.TTY,
-		DieWithParent: true,
+		DieWithParent: r.sup == nil,
 	}
 	return r.stdio()
 }
@@ -160,7 +160,10 @@ func (r *run) workdir() string {
 
 // environment is what the payload sees: the image's variables, a few of ours,
 // then the command line's. Nothing of the caller's gets in unasked.
-func (r *run) environment() []string {
+func (r *run) environment() []string { return withHome(r.baseEnvironment(), r.who.home) }
+
+// baseEnvironment is that without HOME, which depends on the user.
+func (r *run) baseEnvironment() []string {
 	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	if r.spec.Stdio.TTY {
 		term := r.opts.Term
@@ -175,12 +178,7 @@ func (r *run) environment() []string {
 	if tz := r.spec.Process.Timezone; tz != "" && tz != "local" {
 		env = spec.Env{Set: []string{"TZ=" + tz}}.Apply(env)
 	}
-	for _, kv := range env {
-		if strings.HasPrefix(kv, "HOME=") {
-			return env
-		}
-	}
-	return append(env, "HOME="+r.who.home)
+	return env
 }
 
 // checkArgs refuses what cannot be handed over at all. Whether the rest is too

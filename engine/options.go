@@ -40,9 +40,9 @@ type Options struct {
 
 // Exit is how a container ended.
 type Exit struct {
-	ID     string
-	Status syscall.WaitStatus
-	// Detached: the user left with the detach keys.
+	ID        string
+	Status    syscall.WaitStatus
+	Detached  bool // the user left with the detach keys; the container runs on
 	TimedOut  bool // --timeout ran out
 	OOMKilled bool
 }

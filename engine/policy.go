@@ -44,7 +44,10 @@ func (r *run) compilePolicy(context.Context) error {
 		options.Devices = append(options.Devices, d.Host)
 	}
 	host := security.Probe()
-	if host.SELinux.Mounted {
+	switch {
+	case r.level != "":
+		options.Level = r.level
+	case host.SELinux.Mounted:
 		level, err := security.ReserveLevel(filepath.Join(r.opts.Dirs.State, "levels"), newID())
 		if err != nil {
 			return err

@@ -41,20 +41,32 @@ type Record struct {
 	Start    uint64     `json:"start_time"`
 	Exited   bool       `json:"exited"`
 	ExitCode int        `json:"exit_code"`
+	Error    string     `json:"error,omitempty"` // why the payload never ran, or its status is unknown
+	// Foreground: it runs on the terminal of the command that started it.
+	Foreground bool `json:"foreground,omitempty"`
+	// UID, GID and Groups are whom its first process runs as, in its own IDs.
+	UID    uint32   `json:"uid"`
+	GID    uint32   `json:"gid"`
+	Groups []uint32 `json:"groups,omitempty"`
 	// OOMKilled: the kernel killed a process of it for want of memory.
 	OOMKilled bool `json:"oom_killed"`
 	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
-	Cgroup   string          `json:"cgroup,omitempty"`
-	Remove   bool            `json:"remove"` // --rm: what is left of it may go
-	Userns   string          `json:"userns"`
-	Slice    string          `json:"slice,omitempty"`
-	UIDMap   idmap.Map       `json:"uid_map"`
-	GIDMap   idmap.Map       `json:"gid_map"`
-	Network  string          `json:"network"`
-	Ports    []string        `json:"ports,omitempty"`
-	Hostname string          `json:"hostname"`
-	Spec     spec.Spec       `json:"spec"`
-	Security security.Report `json:"security_report"`
+	Cgroup     string          `json:"cgroup,omitempty"`
+	Remove     bool            `json:"remove"` // --rm: what is left of it may go
+	Restarts   int             `json:"restarts,omitempty"`
+	Quick      int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
+	StopSignal string          `json:"stop_signal,omitempty"`    // the image's
+	Userns     string          `json:"userns"`
+	Slice      string          `json:"slice,omitempty"`
+	UIDMap     idmap.Map       `json:"uid_map"`
+	GIDMap     idmap.Map       `json:"gid_map"`
+	Network    string          `json:"network"`
+	Ports      []string        `json:"ports,omitempty"`
+	Hostname   string          `json:"hostname"`
+	Spec       spec.Spec       `json:"spec"`
+	Security   security.Report `json:"security_report"`
+
+	dir string // where it was read
 }
 
 const recordFile = "record.json"
@@ -70,9 +82,11 @@ func (r *run) writeRecord(context.Context) error {
 	}
 	r.record = Record{
 		Version: RecordVersion, ID: r.id, Name: r.name, Image: r.image.name,
-		Command: r.config.Args, Created: time.Now().UTC(), BootID: boot, Owner: owner,
+		Command: r.config.Args, Created: r.createdAt(), BootID: boot, Owner: owner,
 		Remove: r.spec.Remove, Userns: r.mode.Kind.String(), UIDMap: r.uids, GIDMap: r.gids,
-		Network: r.network.mode.String(), Hostname: r.hostname, Spec: redacted(r.spec),
+		Network: r.network.mode.String(), Hostname: r.hostname, Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
+		Restarts: r.record.Restarts, Quick: r.record.Quick,
+		Foreground: r.sup == nil, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		Security: r.policy.Report(),
 	}
 	for _, p := range r.network.ports {
@@ -87,19 +101,22 @@ func (r *run) writeRecord(context.Context) error {
 	return saveRecord(r.dir, r.record)
 }
 
-// redacted leaves values of the environment out of the record: they may be secrets.
-func redacted(s spec.Spec) spec.Spec {
-	names := func(vars []string) []string {
-		out := make([]string, 0, len(vars))
-		for _, kv := range vars {
-			k, _, _ := strings.Cut(kv, "=")
-			out = append(out, k)
-		}
-		return out
+// createdAt is when the container was made, also if it starts again.
+func (r *run) createdAt() time.Time {
+	if !r.record.Created.IsZero() {
+		return r.record.Created
 	}
-	e := s.Process.Env
-	s.Process.Env = spec.Env{Set: names(e.Set), Unset: e.Unset, UnsetAll: e.UnsetAll, Host: names(e.Host), Merge: names(e.Merge)}
-	return s
+	return time.Now().UTC()
+}
+
+// runtimePath is libcontainer's own state, where exec finds it.
+func (r *run) runtimePath() string { return filepath.Join(r.dir, "runtime") }
+
+// runtimeDir is the same for a new start: what an earlier one has left there is
+// of no use.
+func (r *run) runtimeDir() string {
+	_ = os.RemoveAll(r.runtimePath())
+	return r.runtimePath()
 }
 
 // started notes the container's first process, before it runs anything of the image.
@@ -123,11 +140,26 @@ func (r *run) started(pid int) error {
 	return saveRecord(r.dir, r.record)
 }
 
+// refreshed is the record as it is now, or this one if it cannot be read.
+func (r Record) refreshed() Record {
+	if r.dir == "" {
+		return r
+	}
+	if now, err := LoadRecord(r.dir); err == nil {
+		return now
+	}
+	return r
+}
+
 // ended notes how the container ended. With --rm nothing of it stays.
 func (r *run) ended(e Exit) {
 	r.kept()
 	if r.spec.Remove {
 		return
+	}
+	// Its user may have renamed it meanwhile.
+	if now, err := LoadRecord(r.dir); err == nil {
+		r.record.Name = now.Name
 	}
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
 	r.record.OOMKilled = e.OOMKilled
@@ -173,6 +205,7 @@ func LoadRecord(dir string) (Record, error) {
 	if err != nil {
 		return Record{ID: id}, hint.New(fmt.Errorf("container %.12s: %w: %w", id, ErrDamaged, err), "burrow rm -f "+id[:min(len(id), 12)])
 	}
+	rec.dir = dir
 	return rec, nil
 }
 

@@ -84,10 +84,14 @@ func mapsKey(uids, gids idmap.Map) string {
 // container's directory and whose attributes are the root directory's.
 func (r *run) overlay(layers []string) error {
 	upper, work := filepath.Join(r.dir, "upper"), filepath.Join(r.dir, "work")
-	for _, dir := range []string{upper, work} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return fmt.Errorf("make writable layer: %w", err)
-		}
+	if err := os.Mkdir(work, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make writable layer: %w", err)
+	}
+	switch err := os.Mkdir(upper, 0o700); {
+	case errors.Is(err, os.ErrExist): // it starts again
+		return mountOverlay(r.scaffold, layers, upper, work, false)
+	case err != nil:
+		return fmt.Errorf("make writable layer: %w", err)
 	}
 	mode, uid, gid, err := r.rootAttributes(layers)
 	if err != nil {
@@ -270,7 +274,7 @@ func shownByHost(path string) bool {
 func (r *run) throwAway(source, dest, name string) error {
 	upper, work := filepath.Join(r.dir, name), filepath.Join(r.dir, name+".work")
 	for _, dir := range []string{upper, work} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}

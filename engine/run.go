@@ -38,6 +38,10 @@ type run struct {
 	program    *security.Program
 	config     launch.Config
 	record     Record
+	sup        *supervised // nil: a foreground run, on the caller's own terminal
+	onStarted  func()      // called when the payload runs; may be nil
+	handedOver bool        // the container is another process's from now on
+	level      string      // SELinux level of a running container that is joined
 
 	kept func()   // called once the payload has run: without --rm the container stays
 	undo []func() // in reverse order, whatever happens
@@ -58,19 +62,35 @@ type step struct {
 func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
 	r := &run{spec: s, opts: o}
 	defer r.cleanUp()
-	// The order is what makes it fast and what makes it safe.
-	steps := []step{
+	return r.through(ctx, append(makeSteps(r), startSteps(r)...))
+}
+
+// The order of the steps is what makes a start fast and what makes it safe.
+
+// makeSteps make a container.
+func makeSteps(r *run) []step {
+	return []step{
 		{"find image", r.findImage},         // may fetch it
 		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
 		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
-		{"start cgroup", r.startCgroup},     // early: it is made while we go on
-		{"start network", r.startNetwork},   // the same for the helper
-		{"take sub-IDs", r.takeSlice},       //
-		{"mount root", r.mountRoot},         // needs the maps
-		{"find user", r.findUser},           // reads the mounted root
-		{"configure", r.configure},          //
-		{"write record", r.writeRecord},     // before there is a process to lose
 	}
+}
+
+// startSteps give it what only a running container has.
+func startSteps(r *run) []step {
+	return []step{
+		{"start cgroup", r.startCgroup},   // early: it is made while we go on
+		{"start network", r.startNetwork}, // the same: the helper starts while we go on
+		{"take sub-IDs", r.takeSlice},     //
+		{"mount root", r.mountRoot},       // needs the maps
+		{"find user", r.findUser},         // reads the mounted root
+		{"configure", r.configure},        //
+		{"write record", r.writeRecord},   // before there is a process to lose
+	}
+}
+
+// through takes the steps and then lets the payload run until its end.
+func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
 	for _, st := range steps {
 		if err := ctx.Err(); err != nil {
 			return Exit{ID: r.id}, err
@@ -122,6 +142,9 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	r.debug("step done", "exec", begin)
+	if r.onStarted != nil {
+		r.onStarted()
+	}
 	reclaimed := r.reclaim(ctx)
 	exit, err := r.wait(ctx, c, session)
 	if err != nil {
@@ -170,7 +193,7 @@ func (r *run) reserve(context.Context) error {
 	r.kept = func() { keep = true }
 	undo := func(f func()) {
 		r.later(func() {
-			if !keep || r.spec.Remove {
+			if (!keep || r.spec.Remove) && !r.handedOver {
 				f()
 			}
 		})

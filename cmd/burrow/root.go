@@ -52,10 +52,11 @@ func (a *app) root() *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "say what happens, with times")
 	root.AddCommand(
-		a.runCommand(), a.psCommand(), a.rmCommand(), a.inspectCommand(),
+		a.psCommand(), a.containerCommand(),
 		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
 		a.infoCommand(), a.versionCommand(), a.unshareCommand(), a.systemCommand(),
 	)
+	root.AddCommand(a.containerVerbs()...)
 	root.AddCommand(a.imageCommands()...)
 	return root
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [OPTIONS] IMAGE [COMMAND [ARG...]]",
-		Short: "Run a command in a new container, in the foreground",
+		Short: "Run a command in a new container",
 		Args:  cobra.ArbitraryArgs,
 	}
 	f := flags.Add(cmd.Flags())
@@ -41,21 +42,35 @@ func (a *app) runCommand() *cobra.Command {
 		if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 			return err
 		}
-		exit, err := engine.Run(cmd.Context(), s, engine.Options{
-			Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
-			Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-			Signals: func() <-chan os.Signal { return forwarded(s.Stdio) }, Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
-			Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
-		})
+		o := a.engineOptions(c, uids, gids)
+		if s.Stdio.Detach || s.Stdio.TTY || s.Restart.Policy != spec.RestartNo {
+			return a.runSupervised(cmd.Context(), s, o)
+		}
+		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
+		exit, err := engine.Run(cmd.Context(), s, o)
 		if err != nil {
 			return err
 		}
-		if code := exit.Code(); code != 0 {
-			return exitCode(code)
-		}
-		return nil
+		return exitWith(exit.Code())
 	}
 	return cmd
+}
+
+func (a *app) engineOptions(c caller, uids, gids idmap.Map) engine.Options {
+	return engine.Options{
+		Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
+		Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
+		Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
+		Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
+	}
+}
+
+// exitWith ends with the payload's own exit code, without a word.
+func exitWith(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return exitCode(code)
 }
 
 func orElse(s, other string) string {

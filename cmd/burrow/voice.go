@@ -49,6 +49,10 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // codeOf tells errors apart by errno, never by their text.
 func codeOf(err error) int {
+	var elsewhere *reported
+	if errors.As(err, &elsewhere) && elsewhere.Code != 0 {
+		return elsewhere.Code
+	}
 	var exec *launch.ExecError
 	if errors.As(err, &exec) && exec.Step == launch.GateExec {
 		if errors.Is(exec.Err, syscall.ENOENT) {

@@ -20,6 +20,7 @@ type Container struct {
 	process *libcontainer.Process
 	status  *os.File // the gate's report
 	path    string
+	joined  bool // a further process of somebody else's container
 	// Console is the master end of the terminal, nil without one. Owned by the caller.
 	Console *os.File
 }
@@ -63,26 +64,36 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 		config.Sysctl["user.max_user_namespaces"] = strconv.Itoa(*n)
 	}
 	out.process = newProcess(c, programFD, statusChild)
-	var console *consolePair
-	if c.TTY {
-		if console, err = newConsolePair(); err != nil {
-			return nil, err
-		}
-		defer console.close()
-		out.process.ConsoleSocket = console.child
-		out.process.Stdin, out.process.Stdout, out.process.Stderr = nil, nil, nil
-		out.process.ConsoleWidth, out.process.ConsoleHeight = c.Width, c.Height
-	}
-	if err := out.lc.Start(out.process); err != nil {
-		return nil, initError(err)
-	}
-	if console != nil {
-		if out.Console, err = console.receive(ctx); err != nil {
-			out.Destroy()
-			return nil, err
-		}
+	if err := out.startProcess(ctx, c); err != nil {
+		return nil, err
 	}
 	return out, nil
+}
+
+// startProcess starts libcontainer's side of the process and takes its terminal.
+func (c *Container) startProcess(ctx context.Context, config Config) error {
+	var console *consolePair
+	if config.TTY {
+		var err error
+		if console, err = newConsolePair(); err != nil {
+			return err
+		}
+		defer console.close()
+		c.process.ConsoleSocket = console.child
+		c.process.Stdin, c.process.Stdout, c.process.Stderr = nil, nil, nil
+		c.process.ConsoleWidth, c.process.ConsoleHeight = config.Width, config.Height
+	}
+	if err := c.lc.Start(c.process); err != nil {
+		return initError(err)
+	}
+	if console == nil {
+		return nil
+	}
+	var err error
+	if c.Console, err = console.receive(ctx); err != nil {
+		c.Destroy()
+	}
+	return err
 }
 
 func newProcess(c Config, program, status *os.File) *libcontainer.Process {
@@ -131,8 +142,10 @@ func (c *Container) PID() int {
 // Exec lets the payload run. It returns an *ExecError if that failed.
 func (c *Container) Exec() error {
 	defer c.status.Close()
-	if err := c.lc.Exec(); err != nil {
-		return fmt.Errorf("release container: %w", err)
+	if !c.joined {
+		if err := c.lc.Exec(); err != nil {
+			return fmt.Errorf("release container: %w", err)
+		}
 	}
 	return readGate(c.status, c.path)
 }
@@ -159,7 +172,9 @@ func (c *Container) Wait() (syscall.WaitStatus, error) {
 func (c *Container) Destroy() {
 	_ = c.process.Signal(syscall.SIGKILL)
 	_, _ = c.process.Wait()
-	_ = c.lc.Destroy()
+	if !c.joined {
+		_ = c.lc.Destroy()
+	}
 }
 
 // initError takes libcontainer's own preamble off: what follows names the

@@ -27,7 +27,8 @@ type Spec struct {
 	Timeout     time.Duration
 	Stop        Stop
 	Healthcheck *Healthcheck // nil: the image's
-	LogDriver   string       // "passthrough" or "none"
+	Log         Log
+	Restart     Restart
 
 	Process    Process
 	Stdio      Stdio
@@ -39,6 +40,32 @@ type Spec struct {
 	Resources  Resources
 	Security   Security
 }
+
+// Log says what becomes of the container's output.
+type Log struct {
+	// Driver is passthrough, none, k8s-file or json-file; "": passthrough in the
+	// foreground, k8s-file detached.
+	Driver  string
+	MaxSize int64 // bytes; 0: no rotation
+	MaxFile int   // files kept; 0: one
+}
+
+// Restart says when a container that has ended starts again.
+type Restart struct {
+	Policy RestartPolicy
+	Max    int // of on-failure; 0: no bound
+}
+
+// RestartPolicy is the name of a policy, as Docker's.
+type RestartPolicy string
+
+// The restart policies.
+const (
+	RestartNo            RestartPolicy = ""
+	RestartOnFailure     RestartPolicy = "on-failure"
+	RestartAlways        RestartPolicy = "always"
+	RestartUnlessStopped RestartPolicy = "unless-stopped"
+)
 
 // Rootfs is a directory used in place of an image.
 type Rootfs struct {
@@ -112,6 +139,7 @@ type Process struct {
 // Stdio is how the payload is connected to the caller.
 type Stdio struct {
 	Interactive bool   // connect stdin
+	Detach      bool   // do not wait for the container
 	TTY         bool   // allocate a terminal
 	Attach      Attach // what to connect
 	DetachKeys  []byte // key sequence, empty: disabled
@@ -197,10 +225,9 @@ const (
 // Default returns the Spec of a command line without flags and without image.
 func Default() Spec {
 	return Spec{
-		Pull:      Pull{Policy: PullMissing},
-		Stop:      Stop{Timeout: DefaultStopTimeout},
-		LogDriver: "passthrough",
-		Process:   Process{Umask: DefaultUmask, Passwd: true},
+		Pull:    Pull{Policy: PullMissing},
+		Stop:    Stop{Timeout: DefaultStopTimeout},
+		Process: Process{Umask: DefaultUmask, Passwd: true},
 		Stdio: Stdio{
 			Attach:     Attach{Stdout: true, Stderr: true},
 			DetachKeys: []byte{16, 17}, // ctrl-p,ctrl-q

@@ -19,6 +19,9 @@ type Stage string
 const (
 	Command Stage = ""       // started by the user
 	Joined  Stage = "joined" // the same command, executed again to enter the anchor
+	// Supervisor is the parent of a container that runs in the background,
+	// started by run, create or start.
+	Supervisor Stage = "supervisor"
 )
 
 // envName is also known to userns/nsjoin/enter.c.

@@ -37,12 +37,12 @@ int burrow_cwd_lost;
 
 /* Verbs that work inside the anchor; Go re-executes for any other that does. */
 static const char *const in_anchor[] = {
-	"run", "create", "start", "exec", "rm", "ps", "inspect", "pull", "push",
+	"run", "create", "start", "stop", "restart", "kill", "exec", "attach", "wait", "logs", "rm", "ps", "inspect", "pull", "push",
 	"load", "import", "images", "image", "rmi", "tag", "untag", "save", NULL,
 };
 
 /* Verbs that mount: they get a mount namespace that dies with them. */
-static const char *const own_mounts[] = { "run", NULL };
+static const char *const own_mounts[] = { "run", "exec", NULL };
 
 static int listed(const char *const *list, const char *word)
 {
@@ -211,6 +211,23 @@ static int become_first_sub_id(void)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
+/*
+ * Nothing mounted for one run may travel to the anchor; what the host mounts
+ * may still arrive.
+ */
+static int own_mount_namespace(void)
+{
+	if (unshare(CLONE_NEWNS) < 0) {
+		fail(STEP_UNSHARE_MNT);
+		return -1;
+	}
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0) {
+		fail(STEP_PRIVATE);
+		return -1;
+	}
+	return 0;
+}
+
 /* The working directory by name, and what it is. */
 struct place {
 	char path[PATH_MAX];
@@ -266,14 +283,8 @@ static void join(int proc, int mounts)
 	close(mnt);
 	if (owner == 0 && become_first_sub_id() < 0)
 		return fail(STEP_BECOME);
-	if (mounts) {
-		if (unshare(CLONE_NEWNS) < 0)
-			return fail(STEP_UNSHARE_MNT);
-		/* Nothing mounted for this run may travel to the anchor; what
-		 * the host mounts may still arrive. */
-		if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-			return fail(STEP_PRIVATE);
-	}
+	if (mounts && own_mount_namespace() < 0)
+		return;
 	return_to(&cwd);
 	burrow_joined = 1;
 }
@@ -294,8 +305,13 @@ void burrow_enter(int argc, char **argv)
 	}
 
 	fix_loginuid();
-	if (geteuid() == 0 && !is_host_root())
-		return; /* inside the anchor already */
+	if (geteuid() == 0 && !is_host_root()) {
+		/* Inside the anchor already. A supervisor shares no mounts with others. */
+		const char *as = getenv("BURROW_STAGE");
+		if (as && strcmp(as, "supervisor") == 0)
+			own_mount_namespace();
+		return;
+	}
 	const char *stage = getenv("BURROW_STAGE");
 	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
 		     (stage && strncmp(stage, "joined", 6) == 0);

@@ -12,9 +12,9 @@ import (
 
 // containerFlags name the container and bound its life.
 type containerFlags struct {
-	name, cidfile, pidfile, timeout, stopSignal, stopTimeout, logDriver string
-	labels, labelFiles, annotations                                     []string
-	rm                                                                  bool
+	name, cidfile, pidfile, timeout, stopSignal, stopTimeout, logDriver, restart string
+	labels, labelFiles, annotations, logOpts                                     []string
+	rm                                                                           bool
 }
 
 func (g *containerFlags) define(d definer) {
@@ -29,7 +29,9 @@ func (g *containerFlags) define(d definer) {
 	d.str(&g.timeout, "timeout", "", "kill the container after `SECONDS` (default 0: never)")
 	d.str(&g.stopSignal, "stop-signal", "", "`SIGNAL` that asks the container to end (default: the image's, else TERM)")
 	d.str(&g.stopTimeout, "stop-timeout", "", "`SECONDS` to wait for that before killing (default 10)")
-	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: passthrough to the caller, or none (default passthrough)")
+	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: k8s-file, json-file, passthrough or none (default: k8s-file when detached, else passthrough)")
+	d.list(&g.logOpts, "log-opt", "", "log `OPTION`: max-size=SIZE, max-file=N")
+	d.str(&g.restart, "restart", "", "`POLICY` when it has ended: no, on-failure[:N], always, unless-stopped (default no)")
 }
 
 func (g *containerFlags) fill(c *call) {
@@ -41,11 +43,13 @@ func (g *containerFlags) fill(c *call) {
 	parse(c, &s.Timeout, "timeout", g.timeout, seconds)
 	parse(c, &s.Stop.Signal, "stop-signal", g.stopSignal, spec.ParseSignal)
 	parse(c, &s.Stop.Timeout, "stop-timeout", g.stopTimeout, seconds)
-	if g.logDriver != "" && g.logDriver != "passthrough" && g.logDriver != "none" {
-		c.advise("log-driver", fmt.Errorf("%s is %w: output goes to the caller", spec.Quote(g.logDriver), ErrUnsupported),
-			"redirect the output of the command")
+	parse(c, &s.Log.Driver, "log-driver", g.logDriver, spec.ParseLogDriver)
+	for _, raw := range g.logOpts {
+		if err := s.Log.SetOption(raw); err != nil {
+			c.fail("log-opt", err)
+		}
 	}
-	parse(c, &s.LogDriver, "log-driver", g.logDriver, plain)
+	parse(c, &s.Restart, "restart", g.restart, spec.ParseRestart)
 	g.fillLabels(c)
 }
 

@@ -82,11 +82,11 @@ func supported(t *testing.T) map[string][]string {
 		--entrypoint=sh --rootfs=/r --pull=always --quiet --platform=linux/arm64 --os=linux --arch=arm64
 		--variant=v8 --authfile=/a --tls-verify=false --image-volume=tmpfs
 		--name=n --rm --label=a=b --annotation=a=b --cidfile=c --pidfile=p --timeout=5
-		--stop-signal=INT --stop-timeout=3 --log-driver=none
+		--stop-signal=INT --stop-timeout=3 --log-driver=none --log-opt=max-size=1m --restart=always
 		--user=1:2 --group-add=3 --workdir=/w --hostname=h --umask=077 --tz=local --init --passwd=false
 		--passwd-entry=a:b:c:d:e:f:g --group-entry=a:b:c:d --oom-score-adj=5
 		--env=A=1 --env-host --http-proxy --env-merge=A=b --unsetenv=A --unsetenv-all
-		--interactive --tty --attach=stderr --detach-keys=ctrl-a --sig-proxy=false --preserve-fds=2 --preserve-fd=7
+		--detach --interactive --tty --attach=stderr --detach-keys=ctrl-a --sig-proxy=false --preserve-fds=2 --preserve-fd=7
 		--volume=/s:/d --mount=type=tmpfs,dst=/t --tmpfs=/t --read-only --read-only-tmpfs=false
 		--shm-size=1m --device=/dev/null
 		--userns=auto --uidmap=0:0:1 --gidmap=0:0:1 --subuidname=x --subgidname=x --pid=host --ipc=none
@@ -151,8 +151,8 @@ func TestRefusedFlags(t *testing.T) {
 			}
 		}
 	}
-	_, _, err := translate("-d", "img")
+	_, _, err := translate("--replace", "img")
 	if hint.Of(err) == "" {
-		t.Errorf("-d: %v has no hint", err)
+		t.Errorf("--replace: %v has no hint", err)
 	}
 }

@@ -78,7 +78,7 @@ func (v *refusedValue) Type() string {
 
 // Reasons that several flags share.
 const (
-	whyForeground = "the container runs in the foreground and ends with the command"
+	whyForeground = "the supervisor does not do it yet"
 	whyPods       = "there are no pods yet"
 	whyBridge     = "it needs a named bridge network"
 	whyV1         = "cgroup v2 has no such control"
@@ -87,9 +87,7 @@ const (
 )
 
 const (
-	hintBackground = "let it run in the foreground: put & behind the command, or start it from a systemd unit"
-	hintRestart    = "let a systemd unit with Restart=always run the command"
-	hintPull       = "fetch the image first with burrow pull, then run with --pull=never"
+	hintPull = "fetch the image first with burrow pull, then run with --pull=never"
 )
 
 func on(name, short, why, advice string) refusal {
@@ -108,8 +106,6 @@ func refusals() []refusal {
 
 func refusedLifecycle() []refusal {
 	return []refusal{
-		on("detach", "d", whyForeground, hintBackground),
-		no("restart", whyForeground, hintRestart, "no", ""),
 		on("replace", "", "a running container is not removed for another", "choose another --name"),
 		no("requires", "", ""),
 		no("pod", whyPods, ""),
@@ -125,7 +121,6 @@ func refusedLifecycle() []refusal {
 		no("health-log-destination", whyForeground, ""),
 		no("health-max-log-count", whyForeground, ""),
 		no("health-max-log-size", whyForeground, ""),
-		no("log-opt", "output goes to the caller, not to a log", "redirect the output of the command"),
 		no("sdnotify", whyForeground, "", "ignore"),
 		no("conmon-pidfile", "there is no conmon: the command itself is the supervisor", "--pidfile FILE writes the container's pid"),
 		no("hooks-dir", "hooks are programs of the host that an image could aim at", ""),

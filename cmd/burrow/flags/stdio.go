@@ -14,14 +14,15 @@ const maxFDs = 1024
 
 // stdioFlags connect the payload to the caller.
 type stdioFlags struct {
-	interactive, tty, sigProxy bool
-	attach, preserveFD         []string
-	detachKeys, preserveFDs    string
+	interactive, tty, sigProxy, detach bool
+	attach, preserveFD                 []string
+	detachKeys, preserveFDs            string
 }
 
 func (g *stdioFlags) define(d definer) {
 	d = d.in("Input and output")
 	d.bool(&g.interactive, "interactive", "i", false, "connect standard input")
+	d.bool(&g.detach, "detach", "d", false, "let it run in the background and print its ID")
 	d.bool(&g.tty, "tty", "t", false, "allocate a terminal")
 	d.csv(&g.attach, "attach", "a", "connect only this `STREAM`: stdin, stdout or stderr")
 	d.str(&g.detachKeys, "detach-keys", "", "`KEYS` that end the connection; empty for none (default ctrl-p,ctrl-q)")
@@ -33,6 +34,7 @@ func (g *stdioFlags) define(d definer) {
 func (g *stdioFlags) fill(c *call) {
 	s := &c.spec.Stdio
 	s.Interactive, s.TTY, s.SigProxy = g.interactive, g.tty, g.sigProxy
+	s.Detach = g.detach
 	s.Attach.Stdin = g.interactive
 	if c.changed("attach") {
 		s.Attach = spec.Attach{}

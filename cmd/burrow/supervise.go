@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/stage"
+)
+
+// What the supervisor finds open, besides standard streams on /dev/null.
+const (
+	reportFD = 3 // it writes one report to it, and closes it
+	clientFD = 4 // somebody who is attached from the first byte on, or closed
+)
+
+// report is what a supervisor tells the command that started it.
+type report struct {
+	Started bool   `json:"started"`
+	Error   string `json:"error,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+	Code    int    `json:"code,omitempty"`
+}
+
+// reported is an error that another process of ours has met.
+type reported struct{ report }
+
+func (e *reported) Error() string { return e.report.Error }
+
+// supervisor is the main program of a container's own process. It outlives the
+// command that started it and says nothing but its report.
+func supervisor(ctx context.Context, args []string) int {
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	out := os.NewFile(reportFD, "report")
+	unix.CloseOnExec(reportFD)
+	tell := func(r report) {
+		if out != nil {
+			_ = json.NewEncoder(out).Encode(r)
+			out.Close()
+			out = nil
+		}
+	}
+	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true}) })
+	if err != nil {
+		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err)})
+		return exitError
+	}
+	return exit.Code()
+}
+
+func (a *app) supervise(ctx context.Context, args []string, started func()) (engine.Exit, error) {
+	if len(args) != 1 {
+		return engine.Exit{}, errors.New("bug: supervisor without a container")
+	}
+	c, uids, gids, err := whoAmI()
+	if err != nil {
+		return engine.Exit{}, err
+	}
+	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
+		return engine.Exit{}, err
+	}
+	so := engine.SuperviseOptions{Started: started, Client: attachedClient()}
+	o := a.engineOptions(c, uids, gids)
+	for {
+		exit, err := engine.Supervise(ctx, args[0], o, so)
+		if err != nil {
+			return exit, err
+		}
+		again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
+		if !again {
+			return exit, nil
+		}
+		time.Sleep(wait)
+		return exit, restartSupervisor(args[0])
+	}
+}
+
+// restartSupervisor starts over in a mount namespace of its own: everything of
+// the last start is gone with the old one.
+func restartSupervisor(id string) error {
+	env := append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
+	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id}, env))
+}
+
+// attachedClient is the connection that the starting command has handed over.
+func attachedClient() net.Conn {
+	if _, err := unix.FcntlInt(clientFD, unix.F_GETFD, 0); err != nil {
+		return nil
+	}
+	f := os.NewFile(clientFD, "client")
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+// startSupervisor starts the container id and returns when its payload runs, or
+// with the reason why it does not. client may be nil.
+func startSupervisor(ctx context.Context, id string, client *os.File) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
+	cmd.Args[0] = "burrow"
+	cmd.Env = append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
+	cmd.ExtraFiles = []*os.File{write}
+	if client != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, client)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return fmt.Errorf("start supervisor: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	var r report
+	if err := json.NewDecoder(read).Decode(&r); err != nil {
+		_ = cmd.Wait()
+		return errors.New("supervisor ended without a word")
+	}
+	if !r.Started {
+		_ = cmd.Wait()
+		return hint.New(&reported{r}, r.Hint)
+	}
+	return cmd.Process.Release()
+}
+
+// runSupervised is `run` for a container with a supervisor: detached, or on a
+// terminal, so that its user can detach from it.
+func (a *app) runSupervised(ctx context.Context, s spec.Spec, o engine.Options) error {
+	rec, err := engine.Create(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	if s.Stdio.Detach {
+		if err := startSupervisor(ctx, rec.ID, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, rec.ID)
+		return nil
+	}
+	return a.startAttached(ctx, rec, s.Stdio)
+}
+
+// startAttached starts a container with this command as its first client.
+func (a *app) startAttached(ctx context.Context, rec engine.Record, io spec.Stdio) error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "client"), os.NewFile(uintptr(fds[1]), "client")
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return err
+	}
+	defer conn.Close()
+	err = startSupervisor(ctx, rec.ID, theirs)
+	theirs.Close()
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, conn, rec, io)
+}
+
+// serve connects this command with a container until one of them goes.
+func (a *app) serve(ctx context.Context, conn net.Conn, rec engine.Record, io spec.Stdio) error {
+	exit, err := engine.Serve(ctx, conn, rec, engine.ServeOptions{
+		In: a.in, Out: a.out, Err: a.err, Stdio: io, TTY: rec.Spec.Stdio.TTY, Signals: forwarded(io),
+	})
+	if err != nil {
+		return err
+	}
+	if exit.Detached {
+		return nil
+	}
+	return exitWith(exit.Code())
+}
+
+// seconds is a flag value that may be negative: then there is no limit.
+func seconds(text string) (time.Duration, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number of seconds", text)
+	}
+	if n < 0 {
+		return time.Duration(1<<62 - 1), nil
+	}
+	return time.Duration(n) * time.Second, nil
+}

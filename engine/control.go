@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// ErrNotRunning means that the container has no process to talk to.
+var ErrNotRunning = errors.New("container is not running")
+
+// pollProcess is how often a process is looked at that is not our child and
+// that a pidfd cannot be waited for together with a record.
+const pollProcess = 5 * time.Millisecond
+
+// Signal sends sig to a container's first process.
+func Signal(d paths.Dirs, ref string, sig syscall.Signal) (Record, error) {
+	rec, err := Lookup(d, ref)
+	if err != nil {
+		return rec, err
+	}
+	return rec, rec.signal(sig)
+}
+
+// signal goes through a pidfd, so that it cannot reach another process that
+// has the pid by now.
+func (r Record) signal(sig syscall.Signal) error {
+	fd, err := unix.PidfdOpen(r.PID, 0)
+	if errors.Is(err, unix.ESRCH) || err == nil && !r.Running() {
+		if err == nil {
+			unix.Close(fd)
+		}
+		return hint.New(fmt.Errorf("%s: %w", r.Name, ErrNotRunning), "burrow start "+r.Name)
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
+	return nil
+}
+
+// Stop asks a container to end and kills it if it has not after the timeout.
+// A container that does not run is none the worse for it. It returns when the
+// exit status is recorded.
+func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) (Record, error) {
+	rec, err := Lookup(d, ref)
+	if err != nil || !rec.Running() {
+		return rec, err
+	}
+	if err := os.WriteFile(rec.stoppedMark(), nil, 0o600); err != nil && !errors.Is(err, syscall.ENOSPC) {
+		return rec, err // a full disk must not keep a container running
+	}
+	if err := rec.signal(rec.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
+		return rec, err
+	}
+	if !rec.gone(ctx, timeout) {
+		if err := rec.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+			return rec, err
+		}
+		if !rec.gone(ctx, killPatience) {
+			return rec, fmt.Errorf("stop %s: SIGKILL did not end it within %s", rec.Name, killPatience)
+		}
+	}
+	return Settle(ctx, d, rec)
+}
+
+// stoppedMark is there if the container was stopped by its user and shall not
+// start again by itself. It is a file of its own, for the record has one writer.
+func (r Record) stoppedMark() string { return filepath.Join(r.dir, "stopped") }
+
+// killPatience is how long the kernel gets to end a killed container: much
+// memory and many processes take their time.
+const killPatience = 15 * time.Second
+
+func (r Record) stopSignal() syscall.Signal {
+	if r.Spec.Stop.Signal != 0 {
+		return r.Spec.Stop.Signal
+	}
+	if n := unix.SignalNum(r.StopSignal); n != 0 {
+		return n
+	}
+	return syscall.SIGTERM
+}
+
+// gone waits until the container's first process has ended.
+func (r Record) gone(ctx context.Context, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	for r.Running() {
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(pollProcess)
+	}
+	return true
+}
+
+// Settle returns the record of a container whose process has ended once its
+// supervisor has written how. If the supervisor is gone too, nobody knows the
+// status; that is written then, and the container stays manageable.
+func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
+	dir := filepath.Join(d.Containers(), rec.ID)
+	for {
+		now, err := LoadRecord(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			rec.Exited = true // removed: --rm
+			return rec, nil
+		}
+		if err != nil {
+			return rec, err
+		}
+		if now.Exited || now.Start != rec.Start {
+			return now, nil
+		}
+		if !now.Owner.Alive() {
+			now.Exited, now.ExitCode, now.Finished = true, exitUnknown, time.Now().UTC()
+			now.Error = "supervisor was killed: exit status unknown"
+			return now, saveRecord(dir, now)
+		}
+		select {
+		case <-ctx.Done():
+			return now, ctx.Err()
+		case <-time.After(pollProcess):
+		}
+	}
+}
+
+// exitUnknown stands for a status that nobody has seen.
+const exitUnknown = 255
+
+// Wait returns when the container is not running any more.
+func Wait(ctx context.Context, d paths.Dirs, ref string) (Record, error) {
+	rec, err := Lookup(d, ref)
+	if err != nil {
+		return rec, err
+	}
+	if rec.PID == 0 || rec.Exited {
+		return rec, nil
+	}
+	for rec.Running() {
+		if err := waitProcess(ctx, rec.PID); err != nil {
+			return rec, err
+		}
+	}
+	return Settle(ctx, d, rec)
+}
+
+// waitProcess blocks until the process ends, a tenth of a second at most.
+func waitProcess(ctx context.Context, pid int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return os.NewSyscallError("poll", err)
+	}
+	return nil
+}
+
+// Rename gives a container another name.
+func Rename(d paths.Dirs, ref, name string) error {
+	rec, err := Lookup(d, ref)
+	if err != nil {
+		return err
+	}
+	if _, err := reserveName(d, name, rec.ID); err != nil {
+		return err
+	}
+	old := rec.Name
+	rec.Name = name
+	if err := saveRecord(filepath.Join(d.Containers(), rec.ID), rec); err != nil {
+		return err
+	}
+	releaseName(d, old, rec.ID)
+	return nil
+}

@@ -1,0 +1,185 @@
+package ctrlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Stream is where a line was printed.
+type Stream string
+
+// The streams.
+const (
+	Stdout Stream = "stdout"
+	Stderr Stream = "stderr"
+)
+
+// Format is how lines are stored.
+type Format string
+
+// The formats that are files.
+const (
+	K8sFile  Format = "k8s-file"  // Kubernetes' CRI format: TIME STREAM F|P TEXT
+	JSONFile Format = "json-file" // Docker's: {"log":…,"stream":…,"time":…}
+)
+
+// MaxPart is the longest piece of a line that is written at once.
+const MaxPart = 16 << 10
+
+// Options of a Writer.
+type Options struct {
+	Format  Format
+	MaxSize int64 // bytes after which the file is rotated; 0: never
+	MaxFile int   // files kept, the current one included; less than 1 means 1
+}
+
+// Writer writes a log. It is safe for concurrent use.
+type Writer struct {
+	path string
+	opts Options
+
+	mu   sync.Mutex
+	f    *os.File
+	size int64
+	rest map[Stream][]byte // an unfinished line
+	now  func() time.Time
+}
+
+// Create opens the log at path for appending.
+func Create(path string, o Options) (*Writer, error) {
+	w := &Writer{path: path, opts: o, rest: map[Stream][]byte{}, now: time.Now}
+	if err := w.open(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Writer) open() error {
+	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	w.f, w.size = f, info.Size()
+	return nil
+}
+
+// Write takes what was printed on a stream. Whole lines are written at once;
+// the rest waits for its end, or until it is MaxPart long.
+func (w *Writer) Write(s Stream, p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	buf := append(w.rest[s], p...)
+	for len(buf) > 0 {
+		i := bytes.IndexByte(buf, '\n')
+		switch {
+		case i >= 0 && i <= MaxPart:
+			if err := w.line(s, buf[:i], true); err != nil {
+				return err
+			}
+			buf = buf[i+1:]
+		case len(buf) >= MaxPart:
+			if err := w.line(s, buf[:MaxPart], false); err != nil {
+				return err
+			}
+			buf = buf[MaxPart:]
+		default:
+			w.rest[s] = append([]byte(nil), buf...)
+			return nil
+		}
+	}
+	w.rest[s] = nil
+	return nil
+}
+
+// line writes one line, or a part of one.
+func (w *Writer) line(s Stream, text []byte, full bool) error {
+	b := w.encode(s, text, full)
+	if w.opts.MaxSize > 0 && w.size > 0 && w.size+int64(len(b)) > w.opts.MaxSize {
+		if err := w.rotate(); err != nil {
+			return err
+		}
+	}
+	n, err := w.f.Write(b)
+	w.size += int64(n)
+	if err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	return nil
+}
+
+func (w *Writer) encode(s Stream, text []byte, full bool) []byte {
+	stamp := w.now().Format(time.RFC3339Nano)
+	if w.opts.Format == JSONFile {
+		if full {
+			text = append(append([]byte(nil), text...), '\n')
+		}
+		b, err := json.Marshal(jsonLine{Log: string(text), Stream: s, Time: stamp})
+		if err != nil {
+			b = []byte(`{"log":"bug: unencodable line"}`)
+		}
+		return append(b, '\n')
+	}
+	tag := "F"
+	if !full {
+		tag = "P"
+	}
+	b := make([]byte, 0, len(text)+64)
+	b = append(b, stamp+" "+string(s)+" "+tag+" "...)
+	return append(append(b, text...), '\n')
+}
+
+type jsonLine struct {
+	Log    string `json:"log"`
+	Stream Stream `json:"stream"`
+	Time   string `json:"time"`
+}
+
+// rotate makes room: FILE becomes FILE.1, FILE.1 becomes FILE.2, the last is
+// dropped. A reader that has the old file open reads it to its end.
+func (w *Writer) rotate() error {
+	w.f.Close()
+	keep := max(w.opts.MaxFile, 1)
+	name := func(i int) string {
+		if i == 0 {
+			return w.path
+		}
+		return w.path + "." + strconv.Itoa(i)
+	}
+	if keep == 1 {
+		if err := os.Remove(w.path); err != nil {
+			return fmt.Errorf("rotate log: %w", err)
+		}
+		return w.open()
+	}
+	for i := keep - 2; i >= 0; i-- {
+		if err := os.Rename(name(i), name(i+1)); err != nil && !os.IsNotExist(err) { //nolint:forbidigo // a PathError of our own making
+			return fmt.Errorf("rotate log: %w", err)
+		}
+	}
+	return w.open()
+}
+
+// Close writes what is left of unfinished lines.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range []Stream{Stdout, Stderr} {
+		if len(w.rest[s]) > 0 {
+			if err := w.line(s, w.rest[s], false); err != nil {
+				return err
+			}
+			w.rest[s] = nil
+		}
+	}
+	return w.f.Close()
+}

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/spec"
+)
+
+// ExecSpec is a further process in a running container.
+type ExecSpec struct {
+	Args       []string
+	Env        spec.Env
+	User       string // "": as the container's first process
+	Workdir    string // "": as the container's first process
+	Privileged bool   // with all capabilities that the container's user namespace can give
+	Detach     bool
+	Stdio      spec.Stdio
+}
+
+// Exec runs a further process in a container, under the container's own
+// confinement, as a child of the caller. Nothing of it stays resident.
+func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) {
+	rec, err := Lookup(o.Dirs, ref)
+	if err != nil {
+		return Exit{}, err
+	}
+	if !rec.Running() {
+		return Exit{ID: rec.ID}, fmt.Errorf("exec in %s: %w", rec.Name, ErrNotRunning)
+	}
+	s := rec.Spec
+	s.Stdio = e.Stdio
+	s.Security.Privileged = s.Security.Privileged || e.Privileged
+	r := &run{spec: s, opts: o}
+	defer r.cleanUp()
+	r.adopt(rec)
+	r.record = rec
+	if err := r.joinConfig(ctx, rec, e); err != nil {
+		return Exit{ID: rec.ID}, err
+	}
+	c, err := launch.Join(ctx, r.config, r.program)
+	if err != nil {
+		return Exit{ID: rec.ID}, err
+	}
+	if e.Detach {
+		return Exit{ID: rec.ID, Detached: true}, c.Exec()
+	}
+	defer c.Destroy()
+	session, err := r.attach(c)
+	if err != nil {
+		return Exit{ID: rec.ID}, err
+	}
+	defer session.restore()
+	if err := c.Exec(); err != nil {
+		return Exit{ID: rec.ID}, err
+	}
+	return r.wait(ctx, c, session)
+}
+
+// joinConfig works out what the process is, from the container's record and
+// from its root filesystem, which is seen through its first process.
+func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
+	if err := r.findImage(ctx); err != nil {
+		return err
+	}
+	r.level = levelOf(rec.Security.SELinux.ProcessLabel)
+	if err := r.compilePolicy(ctx); err != nil {
+		return err
+	}
+	r.policy = r.policy.ForExec()
+	r.uids, r.gids = rec.UIDMap, rec.GIDMap
+	user := e.User
+	if user == "" {
+		user = strconv.FormatUint(uint64(rec.UID), 10) + ":" + strconv.FormatUint(uint64(rec.GID), 10)
+	}
+	root := fmt.Sprintf("/proc/%d/root", rec.PID)
+	var err error
+	if r.who, err = lookupIdentity(root, user, nil); err != nil {
+		return err
+	}
+	if e.User == "" {
+		r.who.groups = rec.Groups
+	}
+	if err := r.checkMapped(); err != nil {
+		return err
+	}
+	workdir := e.Workdir
+	if workdir == "" {
+		workdir = r.workdir()
+	}
+	env := withHome(e.Env.Apply(r.baseEnvironment()), r.who.home)
+	if err := checkArgs(e.Args, env); err != nil {
+		return err
+	}
+	r.config = launch.Config{
+		ID: rec.ID, StateDir: r.runtimePath(), Args: e.Args, Env: env,
+		Cwd: path.Clean("/" + workdir), UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
+		KeepGroups: r.keepGroups(), Policy: r.policy, TTY: e.Stdio.TTY, DieWithParent: !e.Detach,
+	}
+	if e.Detach {
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		r.later(func() { null.Close() })
+		r.config.Stdin, r.config.Stdout, r.config.Stderr = null, null, null
+		return nil
+	}
+	return r.stdio()
+}
+
+func withHome(env []string, home string) []string {
+	for _, kv := range env {
+		if strings.HasPrefix(kv, "HOME=") {
+			return env
+		}
+	}
+	return append(env, "HOME="+home)
+}
+
+// levelOf is the MCS level of an SELinux label, user:role:type:level.
+func levelOf(label string) string {
+	parts := strings.SplitN(label, ":", 4)
+	if len(parts) != 4 {
+		return ""
+	}
+	return parts[3]
+}

@@ -1,0 +1,69 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runc/libcontainer"
+
+	"github.com/burrow-run/burrow/internal/sys"
+	"github.com/burrow-run/burrow/security"
+)
+
+// Join starts a further process in a running container. Of c, only what
+// concerns the process counts: arguments, environment, user, directory, streams,
+// terminal and Policy, which should be the container's own ForExec.
+//
+// The process is a child of the caller, born in the container's namespaces; as
+// with Create the caller must call Exec or Destroy. Attacks from inside the
+// container on the joining process are met by libcontainer, which makes it
+// undumpable until the gate runs (CVE-2016-9962).
+func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container, err error) {
+	program, err := encodeGate(c, filter)
+	if err != nil {
+		return nil, err
+	}
+	programFD, err := programFile(program)
+	if err != nil {
+		return nil, err
+	}
+	defer programFD.Close()
+	status, statusChild, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer statusChild.Close()
+	out := &Container{status: status, path: c.Args[0], joined: true}
+	defer func() {
+		if err != nil {
+			status.Close()
+		}
+	}()
+	if out.lc, err = libcontainer.Load(c.StateDir, c.ID); err != nil {
+		return nil, fmt.Errorf("join container: %w", err)
+	}
+	if err := standIn(out.lc.Config().Rootfs); err != nil {
+		return nil, err
+	}
+	out.process = newProcess(c, programFD, statusChild)
+	out.process.Init = false
+	out.process.Capabilities = lcCapabilities(c.Policy)
+	nnp := c.Policy.NoNewPrivileges
+	out.process.NoNewPrivileges = &nnp
+	return out, out.startProcess(ctx, c)
+}
+
+// standIn makes the directory that libcontainer starts the process in: the
+// container's root is mounted in another mount namespace than ours, which must
+// be our own.
+func standIn(rootfs string) error {
+	if _, err := os.Stat(rootfs); err == nil {
+		return nil
+	}
+	if err := sys.Mount("burrow", filepath.Dir(rootfs), "tmpfs", sys.MountNoSUID|sys.MountNoDev, "mode=0711,size=64k"); err != nil {
+		return fmt.Errorf("join container: %w", err)
+	}
+	return os.Mkdir(rootfs, 0o711)
+}

@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// Backoff between restarts: it doubles, and is forgotten after a good while.
+const (
+	backoffStart = 100 * time.Millisecond
+	backoffMax   = time.Minute
+	backoffGood  = 10 * time.Second // a container that ran so long has started well
+)
+
+// RestartAfter says whether the container starts again now that it has ended,
+// and how long to wait before. A container that was stopped on purpose does not.
+func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Duration) {
+	dir := filepath.Join(d.Containers(), id)
+	rec, err := LoadRecord(dir)
+	if err != nil {
+		return false, 0
+	}
+	if _, err := os.Lstat(rec.stoppedMark()); err == nil {
+		return false, 0
+	}
+	policy := rec.Spec.Restart
+	switch policy.Policy {
+	case spec.RestartNo:
+		return false, 0
+	case spec.RestartOnFailure:
+		if exit.Code() == 0 || policy.Max > 0 && rec.Restarts >= policy.Max {
+			return false, 0
+		}
+	case spec.RestartAlways, spec.RestartUnlessStopped:
+	}
+	if rec.Finished.Sub(rec.Started) > backoffGood {
+		rec.Quick = 0
+	}
+	wait = min(backoffStart<<min(rec.Quick, 20), backoffMax)
+	rec.Restarts++
+	rec.Quick++
+	return saveRecord(dir, rec) == nil, wait
+}

@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine/ctrlog"
+	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// supervised connects a container with its log and with whoever is attached,
+// in place of the caller's own terminal.
+type supervised struct {
+	hub    *hub
+	log    *ctrlog.Writer // nil: --log-driver=none
+	ends   []*os.File     // the container's ends of the pipes, closed once it has them
+	pipes  map[ctrlog.Stream]*os.File
+	copied sync.WaitGroup
+}
+
+// SuperviseOptions are what Supervise needs besides Options.
+type SuperviseOptions struct {
+	// Client is somebody who is attached from the first byte on; may be nil.
+	Client net.Conn
+	// Started is called when the payload runs.
+	Started func()
+}
+
+// Supervise starts a created container and stays its parent until it ends. It
+// is what a detached container's own process does; it returns how the payload
+// ended. An error means that the payload never ran.
+func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (Exit, error) {
+	rec, err := Lookup(o.Dirs, id)
+	if err != nil {
+		return Exit{}, err
+	}
+	if rec.Running() {
+		return Exit{ID: rec.ID}, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
+	}
+	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
+	defer r.cleanUp()
+	r.adopt(rec)
+	hold, err := awaitClaim(ctx, r.dir, claimPatience)
+	if err != nil {
+		return Exit{ID: rec.ID}, fmt.Errorf("start %s: %w", rec.Name, err)
+	}
+	r.later(func() { hold.Close() })
+	if r.spec.Remove {
+		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
+	}
+	r.sup = &supervised{hub: newHub(), pipes: map[ctrlog.Stream]*os.File{}}
+	if so.Client != nil {
+		r.sup.hub.add(so.Client)
+	}
+	if err := r.sup.openLog(r); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	steps := append([]step{{"find image", r.findImage}, {"compile policy", r.compilePolicy}}, startSteps(r)...)
+	exit, err := r.through(ctx, steps)
+	if err != nil {
+		r.failed(err)
+	}
+	if r.sup.log != nil {
+		_ = r.sup.log.Close()
+	}
+	r.sup.hub.end(uint32(exit.Status))
+	return exit, err
+}
+
+// claimPatience is how long a start waits for the command that made the
+// container, or that has just stopped it, to let go of it.
+const claimPatience = 2 * time.Second
+
+// Create makes a container without starting it.
+func Create(ctx context.Context, s spec.Spec, o Options) (rec Record, err error) {
+	r := &run{spec: s, opts: o}
+	defer r.cleanUp()
+	for _, st := range append(makeSteps(r), step{"write record", r.writeCreated}) {
+		if err := st.do(ctx); err != nil {
+			return Record{}, err
+		}
+	}
+	r.kept()
+	r.handedOver = true
+	return r.record, nil
+}
+
+// writeCreated records a container that has no process yet.
+func (r *run) writeCreated(ctx context.Context) error {
+	argv, err := r.command()
+	if err != nil {
+		return err
+	}
+	r.config.Args = argv
+	return r.writeRecord(ctx)
+}
+
+// failed notes why the payload never ran. With --rm nothing of the container stays.
+func (r *run) failed(why error) {
+	if r.spec.Remove {
+		return // adopt has seen to it
+	}
+	r.record.Exited, r.record.ExitCode, r.record.Finished = true, 125, time.Now().UTC()
+	r.record.Error = why.Error()
+	_ = saveRecord(r.dir, r.record)
+}
+
+// adopt takes over an existing container.
+func (r *run) adopt(rec Record) {
+	r.id, r.name, r.record = rec.ID, rec.Name, rec
+	r.dir = filepath.Join(r.opts.Dirs.Containers(), rec.ID)
+	r.hostname = rec.Hostname
+	_ = os.Remove(rec.stoppedMark())
+	r.kept = func() {}
+	if rec.ImageID != "" {
+		// The image it was made of, whatever has that name today.
+		r.spec.Image, r.spec.Pull.Policy = rec.ImageID, spec.PullNever
+	}
+}
+
+// LogFormat is how the output of a supervised container is stored, "" if it is not.
+func LogFormat(l spec.Log) ctrlog.Format {
+	switch l.Driver {
+	case "", string(ctrlog.K8sFile):
+		return ctrlog.K8sFile
+	case string(ctrlog.JSONFile):
+		return ctrlog.JSONFile
+	}
+	return ""
+}
+
+// LogPath is where a container's log is.
+func LogPath(d paths.Dirs, id string) string {
+	return filepath.Join(d.Containers(), id, "ctr.log")
+}
+
+func (s *supervised) openLog(r *run) error {
+	format := LogFormat(r.spec.Log)
+	if format == "" {
+		return nil
+	}
+	w, err := ctrlog.Create(LogPath(r.opts.Dirs, r.id), ctrlog.Options{
+		Format: format, MaxSize: r.spec.Log.MaxSize, MaxFile: r.spec.Log.MaxFile,
+	})
+	s.log = w
+	return err
+}
+
+// wire gives the container its standard streams.
+func (s *supervised) wire(r *run) error {
+	stop, err := s.hub.listen(attachSocket(r.opts.Dirs, r.id))
+	if err != nil {
+		return err
+	}
+	r.later(stop)
+	if r.spec.Stdio.TTY {
+		return nil // the container makes its terminal itself
+	}
+	for _, stream := range []ctrlog.Stream{ctrlog.Stdout, ctrlog.Stderr} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		s.pipes[stream], s.ends = read, append(s.ends, write)
+	}
+	r.config.Stdout, r.config.Stderr = s.ends[0], s.ends[1]
+	var stdin *os.File
+	if r.spec.Stdio.Interactive {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		stdin, s.hub.stdin = read, write
+	} else if stdin, err = os.OpenFile(os.DevNull, os.O_RDONLY, 0); err != nil {
+		return err
+	}
+	s.ends = append(s.ends, stdin)
+	r.config.Stdin = stdin
+	return nil
+}
+
+// attach starts the copying. The session it returns has no terminal of its own.
+func (s *supervised) attach(c *launch.Container) *session {
+	for _, f := range s.ends {
+		f.Close()
+	}
+	if c.Console != nil {
+		s.hub.stdin = c.Console
+		s.hub.resize = func(rows, cols uint16) {
+			_ = unix.IoctlSetWinsize(int(c.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
+		}
+		s.copy(ctrlog.Stdout, frameStdout, c.Console)
+	} else {
+		s.copy(ctrlog.Stdout, frameStdout, s.pipes[ctrlog.Stdout])
+		s.copy(ctrlog.Stderr, frameStderr, s.pipes[ctrlog.Stderr])
+	}
+	out := &session{copied: make(chan struct{}), left: make(chan struct{})}
+	go func() {
+		s.copied.Wait()
+		close(out.copied)
+	}()
+	return out
+}
+
+func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
+	s.copied.Add(1)
+	go func() {
+		defer s.copied.Done()
+		buf := make([]byte, 16<<10)
+		for {
+			n, err := from.Read(buf)
+			if n > 0 {
+				if s.log != nil {
+					_ = s.log.Write(stream, buf[:n]) // a full disk must not stop the payload
+				}
+				s.hub.output(kind, buf[:n])
+			}
+			if err != nil {
+				return // EOF, or EIO from a terminal whose last user is gone
+			}
+		}
+	}()
+}
+
+// attachSocket has a short name: a socket's path has at most 107 bytes.
+func attachSocket(d paths.Dirs, id string) string {
+	return filepath.Join(d.Run, "attach-"+id[:16])
+}
+
+// Attach connects to a supervised container.
+func Attach(d paths.Dirs, rec Record) (net.Conn, error) {
+	if !rec.Running() {
+		return nil, fmt.Errorf("attach to %s: %w", rec.Name, ErrNotRunning)
+	}
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: attachSocket(d, rec.ID), Net: "unix"})
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return nil, fmt.Errorf("attach to %s: nobody supervises it: it runs in the foreground of a command, or its supervisor was killed", rec.Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("attach to %s: %w", rec.Name, err)
+	}
+	return conn, nil
+}
