@@ -20,6 +20,9 @@ func (r *run) addAccounts() error {
 	}
 	if r.who.name == "" && r.who.uid != 0 {
 		name, home := r.accountName(), r.workdir()
+		if strings.ContainsAny(home, ":\n") {
+			home = "/" // not a field of passwd; the image may have chosen it (CVE-2022-4318)
+		}
 		entry := p.PasswdEntry
 		if entry == "" {
 			entry = fmt.Sprintf("%s:*:%d:%d:container user:%s:/bin/sh", name, r.who.uid, r.who.gid, home)

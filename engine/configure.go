@@ -61,13 +61,21 @@ func (r *run) checkMapped() error {
 	if _, ok := r.gids.Host(r.who.gid); !ok {
 		return unmapped("GID", r.who.gid)
 	}
-	kept := r.who.groups[:0]
+	var kept []uint32
+	var left []string
 	for _, g := range r.who.groups {
 		if _, ok := r.gids.Host(g); ok {
 			kept = append(kept, g)
 			continue
 		}
-		r.warn("group %d is not mapped into the container and is left out", g)
+		left = append(left, strconv.FormatUint(uint64(g), 10))
+	}
+	if len(left) > 0 {
+		more := ""
+		if len(left) > 10 {
+			left, more = left[:10], " and more"
+		}
+		r.warn("groups that are not mapped into the container are left out: %s%s", strings.Join(left, ", "), more)
 	}
 	r.who.groups = kept
 	return nil

@@ -40,14 +40,16 @@ func (r *run) deviceMounts() ([]launch.Mount, error) {
 		if info.Mode()&os.ModeDevice == 0 {
 			return nil, fmt.Errorf("device %s: not a device node", d.Host)
 		}
-		flags := uintptr(sys.MountBind | sys.MountNoSUID | sys.MountNoExec)
-		if d.Read && !d.Write {
-			flags |= sys.MountReadOnly
+		if !d.Read || !d.Write {
+			// MS_RDONLY keeps nobody from writing to a device node (mount(2)).
+			r.warn("device %s: the permissions given cannot be enforced, only those on the host", d.Host)
 		}
 		if unix.Access(d.Host, unix.R_OK|unix.W_OK) != nil {
 			r.warn("device %s: you may not use it on the host, so the container may not either", d.Host)
 		}
-		out = append(out, launch.Mount{Type: "bind", Source: d.Host, Dest: d.Container, Flags: flags})
+		out = append(out, launch.Mount{
+			Type: "bind", Source: d.Host, Dest: d.Container, Flags: sys.MountBind | sys.MountNoSUID | sys.MountNoExec,
+		})
 	}
 	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -52,28 +51,37 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 			"give a number, or a name that the image's /etc/passwd has")
 	}
 	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: u.Home, name: passwdName(passwd, u.Uid)}
-	for _, g := range u.Sgids {
-		out.addGroup(uint32(g))
-	}
+	groups := u.Sgids
 	if len(extra) > 0 {
-		gids, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
+		more, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
 		if err != nil {
 			return identity{}, fmt.Errorf("group %s: %w", strings.Join(extra, ", "), err)
 		}
-		for _, g := range gids {
-			out.addGroup(uint32(g))
-		}
+		groups = append(groups, more...)
 	}
 	// The primary group is always among the supplementary ones: without it a
 	// file that denies the group would be readable (CVE-2022-2989).
-	out.addGroup(out.gid)
+	out.groups = distinct(append(groups, u.Gid))
+	if len(out.groups) > maxGroups {
+		return identity{}, fmt.Errorf("user %q: %w /etc/group: %d groups, the kernel takes %d", userSpec, errAccountFile, len(out.groups), maxGroups)
+	}
 	return out, nil
 }
 
-func (i *identity) addGroup(g uint32) {
-	if !slices.Contains(i.groups, g) {
-		i.groups = append(i.groups, g)
+// maxGroups is the kernel's NGROUPS_MAX (setgroups(2)).
+const maxGroups = 65536
+
+// distinct keeps the first of equal groups.
+func distinct(groups []int) []uint32 {
+	out := make([]uint32, 0, len(groups))
+	seen := make(map[int]bool, len(groups))
+	for _, g := range groups {
+		if !seen[g] {
+			seen[g] = true
+			out = append(out, uint32(g))
+		}
 	}
+	return out
 }
 
 // passwdName is the first login name of uid.

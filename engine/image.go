@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,17 +44,36 @@ func (r *run) resolve(ctx context.Context) (*plan.Plan, error) {
 			return nil, err
 		}
 	}
-	p, err := plan.Resolve(r.opts.Dirs, r.spec.Image)
+	p, err := r.stored()
 	if !errors.Is(err, plan.ErrNotFound) {
 		return p, err
 	}
 	if policy == spec.PullNever {
-		return nil, hint.New(fmt.Errorf("%s: %w, and --pull=never", r.spec.Image, plan.ErrNotFound), "burrow pull "+r.spec.Image)
+		return nil, hint.New(fmt.Errorf("%w, and --pull=never", err), "burrow pull "+r.spec.Image)
 	}
 	if err := r.pull(ctx); err != nil {
 		return nil, err
 	}
-	return plan.Resolve(r.opts.Dirs, r.spec.Image)
+	return r.stored()
+}
+
+// archNames are other names of what Go and the image specification call it.
+var archNames = map[string]string{"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386"}
+
+// stored finds the image among those that are here. One for another platform
+// than was asked for is not it.
+func (r *run) stored() (*plan.Plan, error) {
+	p, err := plan.Resolve(r.opts.Dirs, r.spec.Image)
+	if err != nil {
+		return nil, err
+	}
+	want := r.spec.Pull.Platform
+	want.Arch = cmp.Or(archNames[want.Arch], want.Arch)
+	if want.OS != "" && want.OS != p.OS || want.Arch != "" && want.Arch != p.Arch {
+		return nil, fmt.Errorf("%s for %s/%s: %w: the one that is stored is for %s/%s", r.spec.Image,
+			cmp.Or(want.OS, p.OS), cmp.Or(want.Arch, p.Arch), plan.ErrNotFound, p.OS, p.Arch)
+	}
+	return p, nil
 }
 
 func (r *run) pull(ctx context.Context) error {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -189,6 +191,9 @@ func (r *run) userMounts() ([]launch.Mount, error) {
 func (r *run) userMount(m spec.Mount, number int) (launch.Mount, error) {
 	switch m.Type {
 	case spec.MountTmpfs:
+		if m.Chown { // numbers of the container, which mounts it
+			m.UID, m.GID = &r.who.uid, &r.who.gid
+		}
 		return launch.Mount{Type: "tmpfs", Source: "tmpfs", Dest: m.Dest, Flags: mountFlags(m), Data: tmpfsData(m), CopyUp: !m.NoCopyUp}, nil
 	case spec.MountDevpts:
 		return launch.Mount{Type: "devpts", Source: "devpts", Dest: m.Dest, Flags: sys.MountNoSUID | sys.MountNoExec, Data: devptsOptions(m)}, nil
@@ -209,10 +214,7 @@ func (r *run) bindMount(m spec.Mount, number int) (launch.Mount, error) {
 		}
 		source = dir
 	}
-	if _, err := os.Stat(source); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return launch.Mount{}, hint.New(fmt.Errorf("source %s does not exist", source), "mkdir -p "+source)
-		}
+	if err := checkSource(source); err != nil {
 		return launch.Mount{}, err
 	}
 	if m.Overlay {
@@ -241,6 +243,21 @@ func (r *run) bindMount(m spec.Mount, number int) (launch.Mount, error) {
 		Type: "bind", Source: source, Dest: m.Dest, Flags: flags,
 		Propagation: propagation(m.Propagation), Recursive: recursiveAttrs(m),
 	}, nil
+}
+
+// checkSource refuses what cannot be mounted, and a link that hides what it
+// is: a directory that somebody else wrote may hold a link to "/".
+func checkSource(source string) error {
+	real, err := filepath.EvalSymlinks(source)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return hint.New(fmt.Errorf("source %s does not exist", source), "mkdir -p "+source)
+	case err != nil:
+		return err
+	case real == "/" && filepath.Clean(source) != "/":
+		return hint.New(fmt.Errorf("source %s is a link to /", source), "to mount all of the host, say so: -v /:DESTINATION")
+	}
+	return nil
 }
 
 // recursiveAttrs makes what is mounted below the source as strict as the mount
@@ -356,10 +373,18 @@ func (r *run) chownTree(source string) error {
 	return sys.ChownTree(source, int(uid), int(gid))
 }
 
-// anonymousVolume makes a directory that lives as long as the container.
+// anonymousVolume makes a directory that lives as long as the container. Where
+// the image has files it starts with them: it is that part of the writable
+// layer, mounted on itself.
 func (r *run) anonymousVolume(m spec.Mount, number int) (string, error) {
 	if m.Source != "" {
 		return "", fmt.Errorf("named volume %q: not supported by this version", m.Source)
+	}
+	if r.image.plan != nil && !m.NoCopyUp {
+		dir, err := r.inRoot(m.Dest)
+		if dir != "" || err != nil {
+			return dir, err
+		}
 	}
 	dir := filepath.Join(r.dir, "volumes", strconv.Itoa(number))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -367,6 +392,24 @@ func (r *run) anonymousVolume(m spec.Mount, number int) (string, error) {
 	}
 	uid, gid := rootOwner(r)
 	return dir, os.Chown(dir, uid, gid)
+}
+
+// inRoot is the directory that a path means in the container, as a path here
+// that holds no links; "" if there is none.
+func (r *run) inRoot(path string) (string, error) {
+	f, err := sys.OpenInRoot(r.scaffold.root(), path, unix.O_RDONLY|unix.O_DIRECTORY)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	dir, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err == nil && !within(dir, r.scaffold.root()) {
+		err = fmt.Errorf("bug: %s leads to %s", path, dir)
+	}
+	return dir, err
 }
 
 // zoneMount shows the zone file that --timezone names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -186,7 +187,16 @@ func (r *run) sources() []string {
 	if r.spec.Rootfs != nil {
 		out = append(out, r.spec.Rootfs.Dir)
 	}
-	return append(out, r.layers...)
+	if r.spec.PIDFile != "" {
+		out = append(out, filepath.Dir(r.spec.PIDFile))
+	}
+	out = append(append(out, r.spec.Process.InitPath), r.layers...)
+	for i, p := range out {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			out[i] = real
+		}
+	}
+	return out
 }
 
 // nameFiles are the contents of hosts and resolv.conf.

@@ -63,6 +63,7 @@ type Record struct {
 	Network    string          `json:"network"`
 	Ports      []string        `json:"ports,omitempty"`
 	Hostname   string          `json:"hostname"`
+	Metadata   Metadata        `json:"metadata"`
 	Spec       spec.Spec       `json:"spec"`
 	Security   security.Report `json:"security_report"`
 
@@ -84,7 +85,7 @@ func (r *run) writeRecord(context.Context) error {
 		Version: RecordVersion, ID: r.id, Name: r.name, Image: r.image.name,
 		Command: r.config.Args, Created: r.createdAt(), BootID: boot, Owner: owner,
 		Remove: r.spec.Remove, Userns: r.mode.Kind.String(), UIDMap: r.uids, GIDMap: r.gids,
-		Network: r.network.mode.String(), Hostname: r.hostname, Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
+		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,
 		Foreground: r.sup == nil, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		Security: r.policy.Report(),
@@ -92,9 +93,7 @@ func (r *run) writeRecord(context.Context) error {
 	for _, p := range r.network.ports {
 		r.record.Ports = append(r.record.Ports, p.String())
 	}
-	if r.image.plan != nil {
-		r.record.ImageID = r.image.plan.ID
-	}
+	r.record.ImageID = r.imageID()
 	if r.slice != nil {
 		r.record.Slice = r.slice.Ref.String()
 	}
@@ -120,13 +119,13 @@ func (r *run) runtimeDir() string {
 }
 
 // started notes the container's first process, before it runs anything of the image.
-func (r *run) started(pid int) error {
+func (r *run) started(ctx context.Context, pid int) error {
 	proc, err := sys.ProcIDOf(pid)
 	if err != nil {
 		return err
 	}
 	if r.slice != nil {
-		if err := r.slice.Record(context.Background(), proc); err != nil {
+		if err := r.slice.Record(ctx, proc); err != nil {
 			return err
 		}
 	}

@@ -225,6 +225,9 @@ func (r *run) hostScratch(root string) error {
 			continue
 		}
 		dest := filepath.Join(root, dir)
+		if info, err := os.Lstat(dest); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			continue // it leads to one of the others, or out of this root
+		}
 		if err := os.MkdirAll(dest, 0o755); err != nil {
 			if errors.Is(err, os.ErrExist) || isReadOnly(err) {
 				continue // the host has no such directory

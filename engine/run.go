@@ -130,7 +130,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.connect(ctx, c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
-	if err := r.started(c.PID()); err != nil {
+	if err := r.started(ctx, c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
 	session, err := r.attach(c)

@@ -233,6 +233,10 @@ type inspectOptions struct {
 func parseInspect(args []string) (o inspectOptions, err error) {
 	o.kind = "all"
 	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			o.names = append(o.names, args[i+1:]...)
+			break
+		}
 		name, value, has := strings.Cut(args[i], "=")
 		var to *string
 		switch name {
@@ -240,7 +244,7 @@ func parseInspect(args []string) (o inspectOptions, err error) {
 			to = &o.format
 		case "-t", "--type":
 			to = &o.kind
-		case "--help":
+		case "-h", "--help":
 			o.help = true
 			continue
 		default:
@@ -258,7 +262,12 @@ func parseInspect(args []string) (o inspectOptions, err error) {
 		}
 		*to = value
 	}
-	if len(o.names) == 0 && !o.help {
+	switch {
+	case o.help:
+		return o, nil
+	case o.kind != "all" && o.kind != "container" && o.kind != "image":
+		return o, fmt.Errorf("--type %q: inspect knows container, image and all", o.kind)
+	case len(o.names) == 0:
 		return o, errors.New("burrow inspect needs a container or an image")
 	}
 	return o, nil

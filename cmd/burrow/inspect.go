@@ -63,7 +63,15 @@ type inspectedConfig struct {
 	Annotations map[string]string
 	StopSignal  string
 	StopTimeout int // seconds
-	Healthcheck any
+	Healthcheck *inspectedHealthcheck
+}
+
+type inspectedHealthcheck struct {
+	Test        []string
+	Interval    time.Duration // nanoseconds
+	Timeout     time.Duration
+	StartPeriod time.Duration
+	Retries     int
 }
 
 type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
@@ -110,14 +118,11 @@ func view(r engine.Record) inspected {
 		},
 		SecurityReport: r.Security,
 	}
-	p := r.Spec.Process
+	m := r.Metadata
 	v.Config = inspectedConfig{
-		Hostname: r.Hostname, User: p.User, WorkingDir: p.Workdir, Tty: r.Spec.Stdio.TTY, OpenStdin: r.Spec.Stdio.Interactive,
-		Labels: r.Spec.Labels, Annotations: r.Spec.Annotations,
-		StopTimeout: int(r.Spec.Stop.Timeout.Seconds()), Healthcheck: r.Spec.Healthcheck,
-	}
-	if r.Spec.Stop.Signal != 0 {
-		v.Config.StopSignal = r.Spec.Stop.Signal.String()
+		Hostname: r.Hostname, User: m.User, WorkingDir: m.WorkingDir, Tty: r.Spec.Stdio.TTY, OpenStdin: r.Spec.Stdio.Interactive,
+		Labels: m.Labels, Annotations: m.Annotations, StopSignal: m.StopSignal,
+		StopTimeout: int(r.Spec.Stop.Timeout.Seconds()), Healthcheck: (*inspectedHealthcheck)(m.Healthcheck),
 	}
 	if len(r.Command) > 0 {
 		v.Path, v.Args = r.Command[0], r.Command[1:]
