@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -54,7 +55,7 @@ func (r *run) planCgroup() (err error) {
 	place := cgroup.Nowhere("--cgroups=disabled")
 	if !res.NoCgroup {
 		if place, err = cgroup.Find(r.opts.Manager, res.CgroupParent); err != nil {
-			return hint.New(fmt.Errorf("--cgroup-parent: %w", err), "burrow doctor")
+			return hint.New(fmt.Errorf("--cgroup-parent: %w", err), "name a slice of systemd's, as in --cgroup-parent jobs.slice, or leave it out")
 		}
 	}
 	for _, l := range asked(res) {
@@ -106,6 +107,7 @@ func (r *run) startCgroup(ctx context.Context) error {
 	}
 	go func() {
 		defer close(r.cgroup.made)
+		defer r.debug("step done", "make cgroup", time.Now())
 		r.cgroup.group, r.cgroup.err = r.cgroup.place.Make(ctx, r.id, options)
 	}()
 	r.later(func() {

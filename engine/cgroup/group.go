@@ -33,6 +33,9 @@ type Group struct {
 // Make makes the cgroup of the container id. It may move this process, and with
 // it all threads, to a cgroup beside it, which can take tens of milliseconds.
 func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err error) {
+	if dir, ok := p.manager.within(); ok && p.base == "" && p.slice == "" {
+		p.base = dir
+	}
 	if p.base == "" {
 		if p.base, err = p.manager.enter(ctx, p.unit(id), p.slice, os.Getpid(), supervisor); err != nil {
 			return nil, err

@@ -29,12 +29,28 @@ func (m Manager) place(slice string) (Place, error) {
 	if m.UID == 0 || m.RuntimeDir == "" && m.BusAddress == "" {
 		return Place{}, fmt.Errorf("%s: %w: %w", slice, ErrParent, ErrNoManager)
 	}
-	// Its own cgroup is there if and only if it runs.
-	dir := fmt.Sprintf("%s/user.slice/user-%d.slice/user@%d.service", Root, m.UID, m.UID)
+	dir := m.dir()
 	if !owned(dir) {
 		return Place{}, fmt.Errorf("%s: %w: %w", slice, ErrParent, ErrNoManager)
 	}
 	return Place{slice: slice, controllers: words(dir, "cgroup.controllers"), manager: m}, nil
+}
+
+// dir is the manager's own cgroup, which is there if and only if it runs.
+func (m Manager) dir() string {
+	return fmt.Sprintf("%s/user.slice/user-%d.slice/user@%d.service", Root, m.UID, m.UID)
+}
+
+// within returns the user's scope if containers can be cloned into it from
+// where this process is: the scope is there, the anchor keeps it there, and we are
+// in the manager's part of the tree too, as in a desktop session or a service.
+func (m Manager) within() (string, bool) {
+	dir := path.Join(m.dir(), "app.slice", scopeName) // where systemd puts scopes without a Slice=
+	own, err := Of(os.Getpid())
+	if err != nil || len(words(path.Join(dir, anchor), "cgroup.procs")) == 0 {
+		return "", false
+	}
+	return dir, owned(dir) && owned(common(path.Join(Root, own), dir))
 }
 
 // Adopt moves the anchor, or another process that outlives the command, into
@@ -47,7 +63,7 @@ func (m Manager) Adopt(ctx context.Context, pid int) error {
 	if _, err := m.place(""); err != nil {
 		return nil //nolint:nilerr // without a manager there is no session that takes its processes along
 	}
-	base, err := m.enter(ctx, scopeName, "", pid, "anchor")
+	base, err := m.enter(ctx, scopeName, "", pid, anchor)
 	if err != nil {
 		return err
 	}

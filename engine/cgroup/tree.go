@@ -131,8 +131,12 @@ func enable(dir string) error {
 	return nil
 }
 
-// supervisor is the cgroup beside the containers' in which the commands are.
-const supervisor = "supervisor"
+// The cgroups beside the containers' in a scope of ours, for those who are not
+// to be limited with them.
+const (
+	supervisor = "supervisor" // commands and their helpers
+	anchor     = "anchor"
+)
 
 // settle makes dir pass on its controllers. For that it moves those processes
 // in dir that are ours to move: all that are in a scope of ours, else this one.
