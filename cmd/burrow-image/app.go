@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -29,7 +30,8 @@ type app struct {
 	out    io.Writer
 	err    *os.File
 	opened *image.Store
-	quiet  bool // no progress, whatever standard error is
+	log    *slog.Logger // nil discards
+	quiet  bool         // no progress, whatever standard error is
 }
 
 func newApp(env environment, in, out, err *os.File) *app {
@@ -98,7 +100,7 @@ func (a *app) store() (*image.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := image.Options{SingleID: single, Worker: "/proc/self/exe"}
+	opts := image.Options{SingleID: single, Worker: "/proc/self/exe", Logger: a.log}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
@@ -112,6 +114,9 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	var level string
+	root.PersistentFlags().StringVar(&level, "log-level", "", "show what the image libraries log: `LEVEL` is debug, info, warn or error")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.logging(level) }
 	root.AddCommand(
 		a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(),

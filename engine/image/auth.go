@@ -30,7 +30,7 @@ func (s *Store) Login(ctx context.Context, registry string, remote Remote) error
 	if remote.Creds == nil {
 		return errors.New("bug: login without credentials")
 	}
-	dog := watch(ctx)
+	dog := watch(ctx, s.opts.Stall)
 	defer dog.stop()
 	err = docker.CheckAuth(dog.ctx, sys, remote.Creds.User, remote.Creds.Password, registry)
 	var unauthorized docker.ErrUnauthorizedForCredentials

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/signature"
@@ -60,15 +59,12 @@ func (s *Store) fetch(ctx context.Context, from types.ImageReference, sys *types
 	defer func() { _ = pc.Destroy() }()
 	to := &target{store: s, names: names}
 	for range 2 {
-		_, err = copy.Image(ctx, pc, to, guarded{from}, &copy.Options{
+		_, err = copy.Image(ctx, pc, to, guarded{from, s.opts.Stall}, &copy.Options{
 			SourceCtx: sys, DestinationCtx: sys, ReportWriter: s.opts.Progress, RemoveSignatures: true,
 		})
 		if !errors.Is(err, errGone) {
 			break
 		}
 	}
-	if err != nil && strings.HasPrefix(err.Error(), "parsing image configuration: ") {
-		err = fmt.Errorf("%w config: %w", ErrInvalid, errors.Unwrap(err))
-	}
-	return to.id, err
+	return to.id, simplify(err)
 }

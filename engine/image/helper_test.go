@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,6 +79,8 @@ type ociDir struct {
 	manifest func(*imgspec.Manifest) // last changes
 	raw      []byte                  // replaces the manifest
 	rawConf  []byte                  // replaces the configuration
+
+	manifestDigest digest.Digest // set by write
 }
 
 func newOCIDir(t testing.TB) *ociDir {
@@ -129,6 +132,7 @@ func (l *ociDir) write() string {
 		raw = mustJSON(l.t, m)
 	}
 	desc := l.blob(imgspec.MediaTypeImageManifest, raw)
+	l.manifestDigest = desc.Digest
 	desc.Annotations = map[string]string{imgspec.AnnotationRefName: "test"}
 	index := imgspec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []imgspec.Descriptor{desc}}
 	for name, v := range map[string]any{"index.json": index, "oci-layout": imgspec.ImageLayout{Version: "1.0.0"}} {
@@ -138,6 +142,9 @@ func (l *ociDir) write() string {
 	}
 	return l.dir
 }
+
+// quietLog swallows what a test server says of failed handshakes.
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.podman.io/image/v5/docker"
@@ -17,7 +14,6 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/engine/plan"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Policy says when an image that is stored is fetched again.
@@ -178,7 +174,7 @@ func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name ref
 	if err != nil {
 		return "", false
 	}
-	src, err := guarded{from}.NewImageSource(ctx, sys)
+	src, err := guarded{from, s.opts.Stall}.NewImageSource(ctx, sys)
 	if err != nil {
 		return p.ID, true
 	}
@@ -253,38 +249,4 @@ func untag(named reference.Named) reference.Named {
 		}
 	}
 	return reference.TagNameOnly(named)
-}
-
-// transient says whether trying again may help.
-func transient(err error) bool {
-	var status docker.UnexpectedHTTPStatusError
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrInvalid):
-		return false
-	case errors.As(err, &status):
-		return status.StatusCode == http.StatusTooManyRequests || status.StatusCode >= 500
-	case errors.Is(err, errSilent), errors.Is(err, docker.ErrTooManyRequests):
-		return true
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ETIMEDOUT):
-		return true
-	}
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// explain adds the name, and the way out where there is one.
-func explain(name reference.Named, err error) error {
-	text := err.Error()
-	err = fmt.Errorf("pull %s: %w", name, err)
-	host := reference.Domain(name)
-	var unauthorized docker.ErrUnauthorizedForCredentials
-	switch {
-	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		return hint.New(err, "the registry speaks plain HTTP; if that is intended: --tls-verify=false")
-	case strings.Contains(text, "x509: "):
-		return hint.New(err, "give the registry's CA with --cert-dir DIR (DIR/ca.crt)")
-	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"):
-		return hint.New(err, "burrow login "+host)
-	}
-	return err
 }

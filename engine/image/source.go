@@ -16,34 +16,36 @@ import (
 // maxManifest is what registries take too.
 const maxManifest = 4 << 20
 
-// stall is how long a source may deliver nothing before it is given up.
-const stall = 60 * time.Second
+// defaultStall is how long a source may deliver nothing before it is given up.
+const defaultStall = 60 * time.Second
 
 // guarded wraps where an image comes from. It looks at manifests before the
 // image library does, drops what they say about other places to fetch layers
 // from, and gives up a source that has gone silent.
 type guarded struct {
 	types.ImageReference
+	stall time.Duration
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
-	dog := watch(ctx)
+	dog := watch(ctx, g.stall)
 	src, err := g.ImageReference.NewImageSource(dog.ctx, sys)
 	dog.timer.Stop() // the source may keep the context
 	if err != nil {
 		return nil, dog.explain(err)
 	}
-	return &guardedSource{src}, nil
+	return &guardedSource{src, g.stall}, nil
 }
 
 type guardedSource struct {
 	types.ImageSource
+	stall time.Duration
 }
 
 // GetManifest refuses documents that two readers could take for two things
 // (CVE-2021-41190).
 func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest) ([]byte, string, error) {
-	dog := watch(ctx)
+	dog := watch(ctx, g.stall)
 	defer dog.stop()
 	b, mime, err := g.ImageSource.GetManifest(dog.ctx, instance)
 	if err != nil {
@@ -83,7 +85,7 @@ func checkManifest(b []byte, mime string) error {
 // (CVE-2020-15157).
 func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache types.BlobInfoCache) (io.ReadCloser, int64, error) {
 	info.URLs = nil
-	dog := watch(ctx)
+	dog := watch(ctx, g.stall)
 	body, size, err := g.ImageSource.GetBlob(dog.ctx, info, cache)
 	dog.timer.Stop()
 	if err != nil {
@@ -94,17 +96,18 @@ func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache 
 }
 
 // errSilent is the cause of a context that watch has cancelled.
-var errSilent = fmt.Errorf("the source sent nothing for %s", stall)
+var errSilent = errors.New("the source has gone silent")
 
 // watchdog is a context that ends when nothing has been heard for too long.
 type watchdog struct {
 	ctx    context.Context //nolint:containedctx // what a watchdog is
+	stall  time.Duration
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
 }
 
-func watch(ctx context.Context) *watchdog {
-	w := &watchdog{}
+func watch(ctx context.Context, stall time.Duration) *watchdog {
+	w := &watchdog{stall: stall}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.timer = time.AfterFunc(stall, func() { w.cancel(errSilent) })
 	return w
@@ -118,7 +121,7 @@ func (w *watchdog) stop() {
 // explain replaces "context canceled" by why.
 func (w *watchdog) explain(err error) error {
 	if err != nil && errors.Is(context.Cause(w.ctx), errSilent) {
-		return errSilent
+		return fmt.Errorf("%w: nothing came for %s", errSilent, w.stall)
 	}
 	return err
 }
@@ -130,7 +133,7 @@ type watched struct {
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.dog.timer.Reset(stall) // time that the reader took is not the source's
+	w.dog.timer.Reset(w.dog.stall) // time that the reader took is not the source's
 	n, err := w.ReadCloser.Read(p)
 	w.dog.timer.Stop()
 	if err == io.EOF { //nolint:errorlint // io.Reader's contract

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.podman.io/storage"
 	"go.podman.io/storage/types"
@@ -35,6 +36,8 @@ type Options struct {
 	// [unpack.WorkerName]. Layers are unpacked in such a process; "" means in
 	// this one, which only tests should want.
 	Worker string
+	// Stall is how long a source may send nothing; 0 means a minute.
+	Stall time.Duration
 	// InUse tells which containers use an image; nil means none does.
 	InUse func(id string) ([]string, error)
 }
@@ -58,6 +61,9 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 	}
 	if opts.Limits == (unpack.Limits{}) {
 		opts.Limits = unpack.DefaultLimits()
+	}
+	if opts.Stall == 0 {
+		opts.Stall = defaultStall
 	}
 	for _, d := range []string{dirs.Data, dirs.Run} {
 		if err := os.MkdirAll(d, 0o700); err != nil {

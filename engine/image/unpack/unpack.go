@@ -121,6 +121,8 @@ func streamError(err error) error {
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: it ends in the middle", ErrInvalid)
+	case errors.Is(err, tar.ErrHeader):
+		return fmt.Errorf("%w: it is no tar archive, or a broken one", ErrInvalid)
 	}
 	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }

@@ -1,0 +1,89 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// plain says what an error of the image library says, without the names of the
+// stages it passed through, which repeat the image's name.
+type plain struct {
+	text string
+	err  error
+}
+
+func (p *plain) Error() string { return p.text }
+func (p *plain) Unwrap() error { return p.err }
+
+//nolint:gochecknoglobals // constants
+var (
+	stages = regexp.MustCompile(`^(?:initializing source \S+|(?:fetching|reading) manifest \S+ in \S+|pinging container registry \S+|` +
+		`determining manifest MIME type for \S+|copying system image from manifest list|writing blob|committing the finished image|` +
+		`reading blob \S+|trying to reuse blob \S+ at destination|read layer|happened during read): `)
+	configStage = "parsing image configuration: "
+)
+
+func simplify(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for {
+		cut := stages.ReplaceAllString(text, "")
+		if cut == text {
+			break
+		}
+		text = cut
+	}
+	if rest, ok := strings.CutPrefix(text, configStage); ok {
+		if transient(err) || errors.Is(err, ErrInvalid) {
+			return &plain{rest, err}
+		}
+		return &plain{ErrInvalid.Error() + " config: " + rest, errors.Join(ErrInvalid, err)}
+	}
+	return &plain{text, err}
+}
+
+// transient says whether trying again may help.
+func transient(err error) bool {
+	var status docker.UnexpectedHTTPStatusError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrInvalid):
+		return false
+	case errors.As(err, &status):
+		return status.StatusCode == http.StatusTooManyRequests || status.StatusCode >= 500
+	case errors.Is(err, errSilent), errors.Is(err, docker.ErrTooManyRequests):
+		return true
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ETIMEDOUT):
+		return true
+	}
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// explain adds the name, and the way out where there is one.
+func explain(name reference.Named, err error) error {
+	text := err.Error()
+	err = fmt.Errorf("pull %s: %w", name, err)
+	var unauthorized docker.ErrUnauthorizedForCredentials
+	switch {
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return hint.New(err, "the registry speaks plain HTTP; if that is intended: --tls-verify=false")
+	case strings.Contains(text, "x509: "):
+		return hint.New(err, "give the registry's CA with --cert-dir DIR (DIR/ca.crt)")
+	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"):
+		return hint.New(err, "burrow login "+reference.Domain(name))
+	}
+	return err
+}
