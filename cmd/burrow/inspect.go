@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/spec"
 )
 
 // inspected is a container as `inspect` shows it: Docker's and Podman's names
@@ -33,10 +34,13 @@ type inspected struct {
 type inspectedState struct {
 	Status     string
 	Running    bool
+	OOMKilled  bool
 	Pid        int
 	ExitCode   int
 	StartedAt  time.Time
 	FinishedAt time.Time
+	// CgroupPath is where the container is below /sys/fs/cgroup, empty without a cgroup of its own.
+	CgroupPath string
 }
 
 type inspectedHost struct {
@@ -50,6 +54,34 @@ type inspectedHost struct {
 	CapAdd         []string
 	CapDrop        []string
 	SecurityOpt    []string
+	inspectedLimits
+}
+
+// inspectedLimits are the limits as they were asked for; 0 is none.
+type inspectedLimits struct {
+	CgroupParent                          string
+	Memory, MemorySwap, MemoryReservation int64
+	CpuShares, CpuPeriod                  uint64 //nolint:revive,staticcheck // Docker's names
+	CpuQuota                              int64  //nolint:revive,staticcheck // Docker's name
+	CpusetCpus, CpusetMems                string
+	BlkioWeight                           uint16
+	PidsLimit                             int64
+}
+
+func limitsOf(r spec.Resources, limited bool) inspectedLimits {
+	l := inspectedLimits{
+		CgroupParent: r.CgroupParent,
+		Memory:       r.Memory, MemorySwap: r.MemorySwap, MemoryReservation: r.MemoryReservation,
+		CpuShares: r.CPUShares, CpuPeriod: r.CPUPeriod, CpuQuota: r.CPUQuota,
+		CpusetCpus: r.CPUSetCPUs, CpusetMems: r.CPUSetMems, BlkioWeight: r.BlkioWeight,
+	}
+	switch {
+	case r.PidsLimit != nil:
+		l.PidsLimit = *r.PidsLimit
+	case limited:
+		l.PidsLimit = spec.DefaultPidsLimit
+	}
+	return l
 }
 
 // inspectedConfig leaves the values of the environment out: they may be secrets.
@@ -108,13 +140,14 @@ func view(r engine.Record) inspected {
 	v := inspected{
 		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image,
 		State: inspectedState{
-			Status: "exited", Running: r.Running(), Pid: r.PID, ExitCode: r.ExitCode,
-			StartedAt: r.Started, FinishedAt: r.Finished,
+			Status: "exited", Running: r.Running(), OOMKilled: r.OOMKilled, Pid: r.PID, ExitCode: r.ExitCode,
+			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup,
 		},
 		HostConfig: inspectedHost{
 			NetworkMode: r.Network, UsernsMode: r.Userns, PortBindings: r.Ports, AutoRemove: r.Remove,
 			Privileged: r.Spec.Security.Privileged, ReadonlyRootfs: r.Spec.Root.ReadOnly,
 			CapAdd: r.Spec.Security.CapAdd, CapDrop: r.Spec.Security.CapDrop, SecurityOpt: r.Spec.Security.Options,
+			inspectedLimits: limitsOf(r.Spec.Resources, r.Cgroup != ""),
 		},
 		SecurityReport: r.Security,
 	}
