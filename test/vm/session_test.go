@@ -22,8 +22,8 @@ func TestContainerIsInCgroupOfItsUser(t *testing.T) {
 	g.leavesNothing()
 	c := g.start("alice", busybox+" sleep 1000")
 	const manager = "0::/user.slice/user-1000.slice/user@1000.service/"
-	if got := g.proc(c, "cgroup"); !strings.HasPrefix(got, manager) || !strings.HasSuffix(got, ".scope") {
-		t.Errorf("the container is in %s, want a scope below %s", got, manager)
+	if got := g.proc(c, "cgroup"); !strings.HasPrefix(got, manager) || !strings.Contains(got, "/burrow.scope/burrow-") {
+		t.Errorf("the container is in %s, want its own cgroup in a scope below %s", got, manager)
 	}
 	if got := g.must("alice", "burrow run --rm --network=none "+busybox+" cat /proc/self/cgroup"); got != "0::/\n" {
 		t.Errorf("the container sees itself in %s", got)
@@ -33,7 +33,7 @@ func TestContainerIsInCgroupOfItsUser(t *testing.T) {
 	}
 }
 
-var anchorScope = regexp.MustCompile(`^0::/user\.slice/user-1000\.slice/user@1000\.service/.*burrow.*\.scope\n$`)
+var anchorScope = regexp.MustCompile(`^0::/user\.slice/user-1000\.slice/user@1000\.service/.*burrow\.scope/anchor\n$`)
 
 func TestAnchorHasAScopeOfItsOwn(t *testing.T) {
 	g := enterWithBurrow(t)
