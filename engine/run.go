@@ -11,6 +11,7 @@ import (
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
 )
 
@@ -142,6 +143,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	r.debug("step done", "exec", begin)
+	r.confineSelf()
 	if r.onStarted != nil {
 		r.onStarted()
 	}
@@ -157,6 +159,19 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	case <-time.After(reclaimGrace):
 	}
 	return exit, nil
+}
+
+// confineSelf takes from this process what it does not need any more now that
+// the payload runs: whoever took it over through the payload's output or its
+// network must not get further. Being unable to is no reason to end the payload.
+func (r *run) confineSelf() {
+	err := sys.Undumpable()
+	if program := security.MonitorProgram(); program != nil && r.spec.Restart.Policy == spec.RestartNo {
+		err = errors.Join(err, sys.FilterAllThreads(program))
+	}
+	if err != nil {
+		r.warn("this process is not confined: %v", err)
+	}
 }
 
 // cleanUp undoes what the run made, last first. What it cannot undo, a later

@@ -71,6 +71,9 @@ func (p Port) Listen() string {
 func ParsePorts(values []string) ([]Port, error) {
 	var all []Port
 	for _, v := range values {
+		if v == "" {
+			return nil, hint.New(fmt.Errorf("publish \"\": %w: no port", ErrSyntax), "-p 8080:80")
+		}
 		ports, err := parsePublish(v)
 		if err != nil {
 			return nil, hint.New(fmt.Errorf("publish %q: %w", v, err), hint.Of(err))
