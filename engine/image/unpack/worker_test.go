@@ -144,7 +144,7 @@ func attack() {
 		_, err := unix.Openat(at, name, flags, 0o600)
 		return err
 	}
-	try("write to the root", open(unix.AT_FDCWD, "/attack", unix.O_CREAT|unix.O_WRONLY))
+	try("write to the root", open(unix.AT_FDCWD, "/", unix.O_TMPFILE|unix.O_WRONLY))
 	try("internet socket", socket(unix.AF_INET))
 	try("unix socket", socket(unix.AF_UNIX))
 	try("read passwd", open(unix.AT_FDCWD, "/etc/passwd", unix.O_RDONLY))
