@@ -64,13 +64,25 @@ type Record struct {
 	Ports      []string        `json:"ports,omitempty"`
 	Hostname   string          `json:"hostname"`
 	Metadata   Metadata        `json:"metadata"`
-	Spec       spec.Spec       `json:"spec"`
-	Security   security.Report `json:"security_report"`
+
+	// What follows is in a file of its own, which List does not read.
+	Spec     spec.Spec       `json:"-"`
+	Security security.Report `json:"-"`
 
 	dir string // where it was read
 }
 
-const recordFile = "record.json"
+// details is the part of a Record that only those need who have to do with one
+// container: it is most of it, and listing a thousand must not read it.
+type details struct {
+	Spec     spec.Spec       `json:"spec"`
+	Security security.Report `json:"security_report"`
+}
+
+const (
+	recordFile  = "record.json"
+	detailsFile = "details.json"
+)
 
 func (r *run) writeRecord(context.Context) error {
 	owner, err := sys.ProcIDOf(os.Getpid())
@@ -96,6 +108,10 @@ func (r *run) writeRecord(context.Context) error {
 	r.record.ImageID = r.imageID()
 	if r.slice != nil {
 		r.record.Slice = r.slice.Ref.String()
+	}
+	// The record comes last: where there is one, there are details.
+	if err := saveJSON(r.dir, detailsFile, details{Spec: r.record.Spec, Security: r.record.Security}); err != nil {
+		return err
 	}
 	return saveRecord(r.dir, r.record)
 }
@@ -170,16 +186,19 @@ func (r *run) ended(e Exit) {
 	}
 }
 
-func saveRecord(dir string, rec Record) error {
-	b, err := json.Marshal(rec)
+func saveRecord(dir string, rec Record) error { return saveJSON(dir, recordFile, rec) }
+
+// saveJSON replaces a file of a container's directory by rename.
+func saveJSON(dir, name string, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("bug: encode container record: %w", err)
+		return fmt.Errorf("bug: encode container %s: %w", name, err)
 	}
-	tmp := filepath.Join(dir, ".record.new")
+	tmp := filepath.Join(dir, "."+name+".new")
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return fmt.Errorf("write container record: %w", err)
 	}
-	return os.Rename(tmp, filepath.Join(dir, recordFile))
+	return os.Rename(tmp, filepath.Join(dir, name))
 }
 
 // ErrDamaged means that the record of a container cannot be read.
@@ -188,6 +207,28 @@ var ErrDamaged = errors.New("container record is damaged")
 // LoadRecord reads the record in a container's directory. Errors are
 // os.ErrNotExist, ErrDamaged, or that of a newer version.
 func LoadRecord(dir string) (Record, error) {
+	rec, err := loadSummary(dir)
+	if err != nil {
+		return rec, err
+	}
+	var more details
+	b, err := os.ReadFile(filepath.Join(dir, detailsFile))
+	if err == nil {
+		err = json.Unmarshal(b, &more)
+	}
+	if err != nil {
+		return Record{ID: rec.ID}, damaged(rec.ID, err)
+	}
+	rec.Spec, rec.Security = more.Spec, more.Security
+	return rec, nil
+}
+
+func damaged(id string, why error) error {
+	return hint.New(fmt.Errorf("container %.12s: %w: %w", id, ErrDamaged, why), "burrow rm -f "+id[:min(len(id), 12)])
+}
+
+// loadSummary reads a record without its details.
+func loadSummary(dir string) (Record, error) {
 	var rec Record
 	b, err := os.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
@@ -202,7 +243,7 @@ func LoadRecord(dir string) (Record, error) {
 		err = errors.New("it is that of another container") // never follow a path out of the directory
 	}
 	if err != nil {
-		return Record{ID: id}, hint.New(fmt.Errorf("container %.12s: %w: %w", id, ErrDamaged, err), "burrow rm -f "+id[:min(len(id), 12)])
+		return Record{ID: id}, damaged(id, err)
 	}
 	rec.dir = dir
 	return rec, nil
@@ -229,7 +270,7 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// List returns the containers' records, newest first, and the names of the
+// List returns the containers' records, without Spec and Security, newest first, and the names of the
 // directories whose record cannot be read.
 func List(d paths.Dirs) (records []Record, damaged []string, err error) {
 	entries, err := os.ReadDir(d.Containers())
@@ -240,7 +281,7 @@ func List(d paths.Dirs) (records []Record, damaged []string, err error) {
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		rec, err := LoadRecord(filepath.Join(d.Containers(), e.Name()))
+		rec, err := loadSummary(filepath.Join(d.Containers(), e.Name()))
 		switch {
 		case err == nil:
 			records = append(records, rec)
@@ -284,7 +325,7 @@ func findID(d paths.Dirs, ref string) (string, error) {
 	}
 	switch len(found) {
 	case 1:
-		return found[0], nil
+		return LoadRecord(found[0].dir)
 	case 0:
 		return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
 	}

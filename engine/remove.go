@@ -108,14 +108,14 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 	return os.RemoveAll(dir)
 }
 
-// removeContents empties a container's directory but for the record.
+// removeContents empties a container's directory but for the record and its details.
 func removeContents(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == recordFile {
+		if e.Name() == recordFile || e.Name() == detailsFile {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
@@ -158,7 +158,7 @@ func Reclaim(d paths.Dirs) {
 // to be, and whose run is gone.
 func reclaimContainer(d paths.Dirs, id string) {
 	dir := filepath.Join(d.Containers(), id)
-	rec, err := LoadRecord(dir)
+	rec, err := loadSummary(dir)
 	lost := errors.Is(err, os.ErrNotExist) && older(dir, time.Minute) // it is claimed right after it is made
 	if !lost && (err != nil || !rec.Remove || !rec.abandoned()) {
 		return
