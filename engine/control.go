@@ -56,11 +56,15 @@ func (r Record) signal(sig syscall.Signal) error {
 // exit status is recorded.
 func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) (Record, error) {
 	rec, err := Lookup(d, ref)
-	if err != nil || !rec.Running() {
+	if err != nil || !rec.Running() && !rec.Owner.Alive() {
 		return rec, err
 	}
+	// Also for one that has ended and is about to start again.
 	if err := os.WriteFile(rec.stoppedMark(), nil, 0o600); err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return rec, err // a full disk must not keep a container running
+	}
+	if !rec.Running() {
+		return rec, nil
 	}
 	if err := rec.signal(rec.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
 		return rec, err
@@ -79,6 +83,14 @@ func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) 
 // stoppedMark is there if the container was stopped by its user and shall not
 // start again by itself. It is a file of its own, for the record has one writer.
 func (r Record) stoppedMark() string { return filepath.Join(r.dir, "stopped") }
+
+func (r Record) stopped() bool {
+	_, err := os.Lstat(r.stoppedMark())
+	return err == nil
+}
+
+// errStopped means that a container which would start again was stopped.
+var errStopped = errors.New("it was stopped meanwhile")
 
 // killPatience is how long the kernel gets to end a killed container: much
 // memory and many processes take their time.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -34,7 +35,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 		return Exit{ID: rec.ID}, fmt.Errorf("exec in %s: %w", rec.Name, ErrNotRunning)
 	}
 	s := rec.Spec
-	s.Stdio = e.Stdio
+	s.Stdio, s.Timeout = e.Stdio, 0
 	s.Security.Privileged = s.Security.Privileged || e.Privileged
 	r := &run{spec: s, opts: o}
 	defer r.cleanUp()
@@ -89,9 +90,9 @@ func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
 	if err := r.checkMapped(); err != nil {
 		return err
 	}
-	workdir := e.Workdir
-	if workdir == "" {
-		workdir = r.workdir()
+	workdir := path.Clean("/" + cmp.Or(e.Workdir, r.workdir()))
+	if err := spec.CheckWorkdir(workdir); err != nil {
+		return err
 	}
 	env := withHome(e.Env.Apply(r.baseEnvironment()), r.who.home)
 	if err := checkArgs(e.Args, env); err != nil {
@@ -99,7 +100,7 @@ func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
 	}
 	r.config = launch.Config{
 		ID: rec.ID, StateDir: r.runtimePath(), Args: e.Args, Env: env,
-		Cwd: path.Clean("/" + workdir), UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
+		Cwd: workdir, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		KeepGroups: r.keepGroups(), Policy: r.policy, TTY: e.Stdio.TTY, DieWithParent: !e.Detach,
 	}
 	if e.Detach {

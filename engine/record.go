@@ -52,7 +52,8 @@ type Record struct {
 	OOMKilled bool `json:"oom_killed"`
 	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
 	Cgroup     string          `json:"cgroup,omitempty"`
-	Remove     bool            `json:"remove"` // --rm: what is left of it may go
+	Remove     bool            `json:"remove"`          // --rm: what is left of it may go
+	Waits      bool            `json:"waits,omitempty"` // made by create, and not started yet
 	Restarts   int             `json:"restarts,omitempty"`
 	Quick      int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
 	StopSignal string          `json:"stop_signal,omitempty"`    // the image's
@@ -99,7 +100,7 @@ func (r *run) writeRecord(context.Context) error {
 		Remove: r.spec.Remove, Userns: r.mode.Kind.String(), UIDMap: r.uids, GIDMap: r.gids,
 		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,
-		Foreground: r.sup == nil, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
+		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		Security: r.policy.Report(),
 	}
 	for _, p := range r.network.ports {
@@ -262,7 +263,7 @@ func (r Record) abandoned() bool {
 	if err != nil {
 		return false
 	}
-	return boot != r.BootID || !r.Owner.Alive() && !r.Running()
+	return !r.Waits && (boot != r.BootID || !r.Owner.Alive() && !r.Running())
 }
 
 func bootID() (string, error) {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"os"
 	"path/filepath"
 	"time"
 
@@ -24,7 +23,7 @@ func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Dur
 	if err != nil {
 		return false, 0
 	}
-	if _, err := os.Lstat(rec.stoppedMark()); err == nil {
+	if rec.stopped() {
 		return false, 0
 	}
 	policy := rec.Spec.Restart

@@ -41,6 +41,7 @@ type run struct {
 	record     Record
 	sup        *supervised // nil: a foreground run, on the caller's own terminal
 	onStarted  func()      // called when the payload runs; may be nil
+	waits      bool        // it is not started by whoever makes it
 	handedOver bool        // the container is another process's from now on
 	level      string      // SELinux level of a running container that is joined
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,9 @@ type SuperviseOptions struct {
 	Client net.Conn
 	// Started is called when the payload runs.
 	Started func()
+	// Again: the container starts by itself, as --restart says, and not if its
+	// user has stopped it meanwhile.
+	Again bool
 }
 
 // Supervise starts a created container and stays its parent until it ends. It
@@ -47,20 +51,29 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if rec.Running() {
 		return Exit{ID: rec.ID}, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
 	}
-	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
-	defer r.cleanUp()
-	r.adopt(rec)
-	hold, err := awaitClaim(ctx, r.dir, claimPatience)
+	hold, err := awaitClaim(ctx, rec.dir, claimPatience)
 	if err != nil {
 		return Exit{ID: rec.ID}, fmt.Errorf("start %s: %w", rec.Name, err)
 	}
+	if rec, err = LoadRecord(rec.dir); err != nil { // whoever had it has written since
+		hold.Close()
+		return Exit{ID: id}, fmt.Errorf("start container: %w", err)
+	}
+	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
+	defer r.cleanUp()
 	r.later(func() { hold.Close() })
+	if !so.Again {
+		_ = os.Remove(rec.stoppedMark())
+	} else if rec.stopped() {
+		return Exit{ID: rec.ID}, fmt.Errorf("restart %s: %w", rec.Name, errStopped)
+	}
+	r.adopt(rec)
 	if r.spec.Remove {
 		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
 	}
 	r.sup = &supervised{hub: newHub(), pipes: map[ctrlog.Stream]*os.File{}}
 	if so.Client != nil {
-		r.sup.hub.add(so.Client)
+		r.sup.hub.add(so.Client, true)
 	}
 	if err := r.sup.openLog(r); err != nil {
 		return Exit{ID: r.id}, err
@@ -69,6 +82,7 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	exit, err := r.through(ctx, steps)
 	if err != nil {
 		r.failed(err)
+		exit.Status = syscall.WaitStatus(exitFailed << 8)
 	}
 	if r.sup.log != nil {
 		_ = r.sup.log.Close()
@@ -81,9 +95,18 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 // container, or that has just stopped it, to let go of it.
 const claimPatience = 2 * time.Second
 
-// Create makes a container without starting it.
-func Create(ctx context.Context, s spec.Spec, o Options) (rec Record, err error) {
-	r := &run{spec: s, opts: o}
+// Create makes a container that waits for somebody to start it.
+func Create(ctx context.Context, s spec.Spec, o Options) (Record, error) {
+	return (&run{spec: s, opts: o, waits: true}).create(ctx)
+}
+
+// Prepare makes a container that the caller is about to start. If the caller
+// dies before that, nothing of a container with --rm stays.
+func Prepare(ctx context.Context, s spec.Spec, o Options) (Record, error) {
+	return (&run{spec: s, opts: o}).create(ctx)
+}
+
+func (r *run) create(ctx context.Context) (Record, error) {
 	defer r.cleanUp()
 	for _, st := range append(makeSteps(r), step{"write record", r.writeCreated}) {
 		if err := st.do(ctx); err != nil {
@@ -110,17 +133,19 @@ func (r *run) failed(why error) {
 	if r.spec.Remove {
 		return // adopt has seen to it
 	}
-	r.record.Exited, r.record.ExitCode, r.record.Finished = true, 125, time.Now().UTC()
+	r.record.Exited, r.record.ExitCode, r.record.Finished = true, exitFailed, time.Now().UTC()
 	r.record.Error = why.Error()
 	_ = saveRecord(r.dir, r.record)
 }
+
+// exitFailed is the exit code of a container whose payload never ran.
+const exitFailed = 125
 
 // adopt takes over an existing container.
 func (r *run) adopt(rec Record) {
 	r.id, r.name, r.record = rec.ID, rec.Name, rec
 	r.dir = filepath.Join(r.opts.Dirs.Containers(), rec.ID)
 	r.hostname = rec.Hostname
-	_ = os.Remove(rec.stoppedMark())
 	r.kept = func() {}
 	if rec.ImageID != "" {
 		// The image it was made of, whatever has that name today.
@@ -180,7 +205,8 @@ func (s *supervised) wire(r *run) error {
 		if err != nil {
 			return err
 		}
-		stdin, s.hub.stdin = read, write
+		stdin = read
+		s.hub.connect(write, nil)
 	} else if stdin, err = os.OpenFile(os.DevNull, os.O_RDONLY, 0); err != nil {
 		return err
 	}
@@ -195,10 +221,9 @@ func (s *supervised) attach(c *launch.Container) *session {
 		f.Close()
 	}
 	if c.Console != nil {
-		s.hub.stdin = c.Console
-		s.hub.resize = func(rows, cols uint16) {
+		s.hub.connect(c.Console, func(rows, cols uint16) {
 			_ = unix.IoctlSetWinsize(int(c.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
-		}
+		})
 		s.copy(ctrlog.Stdout, frameStdout, c.Console)
 	} else {
 		s.copy(ctrlog.Stdout, frameStdout, s.pipes[ctrlog.Stdout])

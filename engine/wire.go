@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,17 +66,22 @@ type hub struct {
 	mu      sync.Mutex
 	clients map[*client]struct{}
 	closed  bool
-	exit    []byte // payload of the exited frame, for those who come late
+	exit    []byte         // payload of the exited frame, for those who come late
+	sending sync.WaitGroup // clients that have not got everything yet
 
 	stdin  io.WriteCloser          // nil: the container has none
 	resize func(rows, cols uint16) // nil: the container has no terminal
 }
 
-// client is one connection. Its queue is bounded: who does not read is dropped
-// rather than waited for, so that one stopped terminal does not stop a service.
+// client is one connection. Its queue is bounded. Who has attached later and
+// does not read is dropped, so that one stopped terminal does not stop a service;
+// the command that the container was started by is waited for, as its terminal
+// itself would be.
 type client struct {
-	conn  net.Conn
-	queue chan frame
+	conn    net.Conn
+	queue   chan frame
+	patient bool
+	gone    chan struct{} // closed when it is dropped
 }
 
 type frame struct {
@@ -81,13 +89,13 @@ type frame struct {
 	payload []byte
 }
 
-const queueLength = 1024
+const queueLength = 64
 
 func newHub() *hub { return &hub{clients: map[*client]struct{}{}} }
 
 // add serves one connection from now on.
-func (h *hub) add(conn net.Conn) {
-	c := &client{conn: conn, queue: make(chan frame, queueLength)}
+func (h *hub) add(conn net.Conn, patient bool) {
+	c := &client{conn: conn, queue: make(chan frame, queueLength), patient: patient, gone: make(chan struct{})}
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
@@ -96,29 +104,36 @@ func (h *hub) add(conn net.Conn) {
 		return
 	}
 	h.clients[c] = struct{}{}
+	h.sending.Add(1)
 	h.mu.Unlock()
 	go h.send(c)
 	go h.receive(c)
 }
 
+// send ends with the exited frame, or when the client is gone.
 func (h *hub) send(c *client) {
-	defer c.conn.Close()
-	for f := range c.queue {
-		if err := writeFrame(c.conn, f.kind, f.payload); err != nil {
-			h.drop(c)
-			for range c.queue { //nolint:revive // drained until drop closes it
-			}
+	defer h.sending.Done()
+	defer h.drop(c)
+	for {
+		select {
+		case <-c.gone:
 			return
+		case f := <-c.queue:
+			if writeFrame(c.conn, f.kind, f.payload) != nil || f.kind == frameExited {
+				return
+			}
 		}
 	}
 }
 
+// drop forgets a client. Closing the connection ends a write to it.
 func (h *hub) drop(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, ok := h.clients[c]; ok {
 		delete(h.clients, c)
-		close(c.queue)
+		close(c.gone)
+		c.conn.Close()
 	}
 }
 
@@ -133,57 +148,98 @@ func (h *hub) receive(c *client) {
 	}
 }
 
+// connect gives the clients a container to type to.
+func (h *hub) connect(stdin io.WriteCloser, resize func(rows, cols uint16)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stdin, h.resize = stdin, resize
+}
+
 func (h *hub) input(kind frameKind, payload []byte) {
+	h.mu.Lock()
+	stdin, resize := h.stdin, h.resize
+	h.mu.Unlock()
 	switch kind {
 	case frameInput:
-		if h.stdin != nil {
-			_, _ = h.stdin.Write(payload) // a container that does not read blocks only its typist
+		if stdin != nil {
+			_, _ = stdin.Write(payload) // a container that does not read blocks only its typist
 		}
 	case frameInputEnd:
-		if h.stdin != nil {
-			_ = h.stdin.Close()
+		if stdin != nil {
+			_ = stdin.Close()
 		}
 	case frameResize:
-		if h.resize != nil && len(payload) == 4 {
-			h.resize(binary.LittleEndian.Uint16(payload), binary.LittleEndian.Uint16(payload[2:]))
+		if resize != nil && len(payload) == 4 {
+			resize(binary.LittleEndian.Uint16(payload), binary.LittleEndian.Uint16(payload[2:]))
 		}
 	case frameStdout, frameStderr, frameExited:
 		// not for us
 	}
 }
 
-// output passes on what was printed.
-func (h *hub) output(kind frameKind, p []byte) {
+// attached are the clients of this moment.
+func (h *hub) attached() []*client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.clients) == 0 {
+	return slices.Collect(maps.Keys(h.clients))
+}
+
+// output passes on what was printed.
+func (h *hub) output(kind frameKind, p []byte) {
+	clients := h.attached()
+	if len(clients) == 0 {
 		return
 	}
 	f := frame{kind, append([]byte(nil), p...)}
-	for c := range h.clients {
-		select {
-		case c.queue <- f:
-		default:
-			delete(h.clients, c)
-			close(c.queue)
-			c.conn.Close()
+	for _, c := range clients {
+		if !h.deliver(c, f) {
+			h.drop(c)
 		}
 	}
 }
 
-// end tells everybody how the container ended and lets them go.
+// deliver queues a frame; false says that the client is too slow.
+func (h *hub) deliver(c *client, f frame) bool {
+	select {
+	case c.queue <- f:
+		return true
+	default:
+	}
+	if !c.patient {
+		return false
+	}
+	select {
+	case c.queue <- f:
+	case <-c.gone:
+	}
+	return true
+}
+
+// lastWords is how long somebody who is attached has to take what is left.
+const lastWords = 10 * time.Second
+
+// end tells everybody how the container ended and returns when they have got it.
 func (h *hub) end(status uint32) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.closed = true
 	h.exit = binary.LittleEndian.AppendUint32(nil, status)
-	for c := range h.clients {
-		select {
-		case c.queue <- frame{frameExited, h.exit}:
-		default:
-		}
-		close(c.queue)
-		delete(h.clients, c)
+	h.mu.Unlock()
+	for _, c := range h.attached() {
+		go func() {
+			select {
+			case c.queue <- frame{frameExited, h.exit}:
+			case <-c.gone:
+			}
+		}()
+	}
+	taken := make(chan struct{})
+	go func() {
+		h.sending.Wait()
+		close(taken)
+	}()
+	select {
+	case <-taken:
+	case <-time.After(lastWords):
 	}
 }
 
@@ -212,7 +268,7 @@ func (h *hub) listen(path string) (stop func(), err error) {
 				conn.Close()
 				continue
 			}
-			h.add(conn)
+			h.add(conn, false)
 		}
 	}()
 	return func() { l.Close() }, nil

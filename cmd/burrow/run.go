@@ -43,7 +43,9 @@ func (a *app) runCommand() *cobra.Command {
 			return err
 		}
 		o := a.engineOptions(c, uids, gids)
-		if s.Stdio.Detach || s.Stdio.TTY || s.Restart.Policy != spec.RestartNo {
+		// Descriptors to be preserved are this process's: then it is the parent.
+		onTerminal := s.Stdio.TTY && len(s.Stdio.PreserveFDs) == 0
+		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo {
 			return a.runSupervised(cmd.Context(), s, o)
 		}
 		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -61,7 +62,7 @@ func supervisor(ctx context.Context, args []string) int {
 }
 
 func (a *app) supervise(ctx context.Context, args []string, started func()) (engine.Exit, error) {
-	if len(args) != 1 {
+	if len(args) == 0 {
 		return engine.Exit{}, errors.New("bug: supervisor without a container")
 	}
 	c, uids, gids, err := whoAmI()
@@ -71,27 +72,25 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return engine.Exit{}, err
 	}
-	so := engine.SuperviseOptions{Started: started, Client: attachedClient()}
+	so := engine.SuperviseOptions{Started: started, Client: attachedClient(), Again: len(args) > 1}
 	o := a.engineOptions(c, uids, gids)
-	for {
-		exit, err := engine.Supervise(ctx, args[0], o, so)
-		if err != nil {
-			return exit, err
-		}
-		again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
-		if !again {
-			return exit, nil
-		}
-		time.Sleep(wait)
-		return exit, restartSupervisor(args[0])
+	exit, err := engine.Supervise(ctx, args[0], o, so)
+	if err != nil {
+		return exit, err
 	}
+	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
+	if !again {
+		return exit, nil
+	}
+	time.Sleep(wait)
+	return exit, restartSupervisor(args[0])
 }
 
 // restartSupervisor starts over in a mount namespace of its own: everything of
 // the last start is gone with the old one.
 func restartSupervisor(id string) error {
 	env := append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
-	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id}, env))
+	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, "again"}, env))
 }
 
 // attachedClient is the connection that the starting command has handed over.
@@ -119,6 +118,11 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
 	cmd.Args[0] = "burrow"
 	cmd.Env = append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
+	// What the caller has open besides must not stay open as long as the container:
+	// a lock would never be released, a pipe never end.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return os.NewSyscallError("close_range", err)
+	}
 	cmd.ExtraFiles = []*os.File{write}
 	if client != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, client)
@@ -146,7 +150,7 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 // runSupervised is `run` for a container with a supervisor: detached, or on a
 // terminal, so that its user can detach from it.
 func (a *app) runSupervised(ctx context.Context, s spec.Spec, o engine.Options) error {
-	rec, err := engine.Create(ctx, s, o)
+	rec, err := engine.Prepare(ctx, s, o)
 	if err != nil {
 		return err
 	}

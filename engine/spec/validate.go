@@ -87,6 +87,8 @@ func (s *Spec) checkProcess() error {
 	switch {
 	case p.KeepGroups && len(p.Groups) > 0:
 		return conflict("--group-add keep-groups excludes other groups")
+	case len(s.Stdio.PreserveFDs) > 0 && (s.Stdio.Detach || s.Restart.Policy != RestartNo):
+		return conflict("--preserve-fds and a container that outlives the command (--detach, --restart)")
 	case p.InitPath != "" && !p.Init:
 		return errors.New("--init-path needs --init")
 	}
