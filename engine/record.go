@@ -326,7 +326,7 @@ func findID(d paths.Dirs, ref string) (string, error) {
 	}
 	switch len(found) {
 	case 1:
-		return LoadRecord(found[0].dir)
+		return found[0], nil
 	case 0:
 		return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
 	}
