@@ -187,21 +187,3 @@ func waitProcess(ctx context.Context, pid int) error {
 	}
 	return nil
 }
-
-// Rename gives a container another name.
-func Rename(d paths.Dirs, ref, name string) error {
-	rec, err := Lookup(d, ref)
-	if err != nil {
-		return err
-	}
-	if _, err := reserveName(d, name, rec.ID); err != nil {
-		return err
-	}
-	old := rec.Name
-	rec.Name = name
-	if err := saveRecord(filepath.Join(d.Containers(), rec.ID), rec); err != nil {
-		return err
-	}
-	releaseName(d, old, rec.ID)
-	return nil
-}

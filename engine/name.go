@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -129,6 +130,50 @@ func releaseName(d paths.Dirs, name, id string) {
 	if owner, err := ownerOf(d, name); err == nil && owner == id {
 		_ = os.Remove(filepath.Join(namesDir(d), name))
 	}
+}
+
+// renamed is the file that holds a container's name if it has been given
+// another: the record has one writer, and that is not who renames.
+const renamed = "name"
+
+// currentName is the name of the container in dir, made as name.
+func currentName(dir, name string) string {
+	if b, err := os.ReadFile(filepath.Join(dir, renamed)); err == nil && spec.CheckName(string(b)) == nil {
+		return string(b)
+	}
+	return name
+}
+
+// Rename gives a container another name.
+func Rename(d paths.Dirs, ref, name string) error {
+	rec, err := Lookup(d, ref)
+	if err != nil {
+		return err
+	}
+	if err := spec.CheckName(name); err != nil {
+		return err
+	}
+	if _, err := reserveName(d, name, rec.ID); err != nil {
+		return err
+	}
+	unlock, err := lockNames(d) // of two that rename one container, one comes after the other
+	if err != nil {
+		releaseName(d, name, rec.ID)
+		return err
+	}
+	defer unlock()
+	old := currentName(rec.dir, rec.Name)
+	tmp := filepath.Join(rec.dir, ".name.new")
+	err = os.WriteFile(tmp, []byte(name), 0o600)
+	if err == nil {
+		err = os.Rename(tmp, filepath.Join(rec.dir, renamed))
+	}
+	if err != nil {
+		releaseName(d, name, rec.ID)
+		return fmt.Errorf("rename container %s: %w", old, err)
+	}
+	releaseName(d, old, rec.ID)
+	return nil
 }
 
 // reclaimNames removes what died while names were given.

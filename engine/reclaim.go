@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,4 +72,31 @@ func names(dir string) ([]string, error) {
 	}
 	defer f.Close()
 	return f.Readdirnames(-1)
+}
+
+// reclaimSockets removes the sockets of supervisors that were killed: of
+// containers that are gone, or that nobody works for.
+func reclaimSockets(d paths.Dirs) {
+	entries, err := names(d.Run)
+	if err != nil {
+		return
+	}
+	for _, name := range entries {
+		digits, ok := strings.CutPrefix(name, socketPrefix)
+		if !ok {
+			continue
+		}
+		id, err := findID(d, digits)
+		if errors.Is(err, ErrNoContainer) {
+			_ = os.Remove(filepath.Join(d.Run, name))
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		if hold, err := claim(filepath.Join(d.Containers(), id)); err == nil {
+			_ = os.Remove(filepath.Join(d.Run, name))
+			hold.Close()
+		}
+	}
 }

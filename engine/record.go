@@ -51,20 +51,20 @@ type Record struct {
 	// OOMKilled: the kernel killed a process of it for want of memory.
 	OOMKilled bool `json:"oom_killed"`
 	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
-	Cgroup     string          `json:"cgroup,omitempty"`
-	Remove     bool            `json:"remove"`          // --rm: what is left of it may go
-	Waits      bool            `json:"waits,omitempty"` // made by create, and not started yet
-	Restarts   int             `json:"restarts,omitempty"`
-	Quick      int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
-	StopSignal string          `json:"stop_signal,omitempty"`    // the image's
-	Userns     string          `json:"userns"`
-	Slice      string          `json:"slice,omitempty"`
-	UIDMap     idmap.Map       `json:"uid_map"`
-	GIDMap     idmap.Map       `json:"gid_map"`
-	Network    string          `json:"network"`
-	Ports      []string        `json:"ports,omitempty"`
-	Hostname   string          `json:"hostname"`
-	Metadata   Metadata        `json:"metadata"`
+	Cgroup     string    `json:"cgroup,omitempty"`
+	Remove     bool      `json:"remove"`          // --rm: what is left of it may go
+	Waits      bool      `json:"waits,omitempty"` // made by create, and not started yet
+	Restarts   int       `json:"restarts,omitempty"`
+	Quick      int       `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
+	StopSignal string    `json:"stop_signal,omitempty"`    // the image's
+	Userns     string    `json:"userns"`
+	Slice      string    `json:"slice,omitempty"`
+	UIDMap     idmap.Map `json:"uid_map"`
+	GIDMap     idmap.Map `json:"gid_map"`
+	Network    string    `json:"network"`
+	Ports      []string  `json:"ports,omitempty"`
+	Hostname   string    `json:"hostname"`
+	Metadata   Metadata  `json:"metadata"`
 
 	// What follows is in a file of its own, which List does not read.
 	Spec     spec.Spec       `json:"-"`
@@ -173,10 +173,6 @@ func (r *run) ended(e Exit) {
 	if r.spec.Remove {
 		return
 	}
-	// Its user may have renamed it meanwhile.
-	if now, err := LoadRecord(r.dir); err == nil {
-		r.record.Name = now.Name
-	}
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
 	r.record.OOMKilled = e.OOMKilled
 	if err := saveRecord(r.dir, r.record); err != nil {
@@ -217,8 +213,8 @@ func LoadRecord(dir string) (Record, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &more)
 	}
-	if err != nil {
-		return Record{ID: rec.ID}, damaged(rec.ID, err)
+	if err != nil { // not wrapped: a record without details does exist
+		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}
 	rec.Spec, rec.Security = more.Spec, more.Security
 	return rec, nil
@@ -247,6 +243,7 @@ func loadSummary(dir string) (Record, error) {
 		return Record{ID: id}, damaged(id, err)
 	}
 	rec.dir = dir
+	rec.Name = currentName(dir, rec.Name)
 	return rec, nil
 }
 

@@ -101,10 +101,11 @@ func (r Record) kill(ctx context.Context) error {
 // again.
 func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
+	name := currentName(dir, rec.Name)
 	if err := removeContents(dir); err != nil {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
-	releaseName(d, rec.Name, rec.ID)
+	releaseName(d, name, rec.ID)
 	return os.RemoveAll(dir)
 }
 
@@ -152,6 +153,7 @@ func Reclaim(d paths.Dirs) {
 	}
 	reclaimNames(d)
 	reclaimShifted(d)
+	reclaimSockets(d)
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came

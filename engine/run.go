@@ -224,7 +224,7 @@ func (r *run) reserve(context.Context) error {
 	if r.name, err = reserveName(r.opts.Dirs, r.spec.Name, r.id); err != nil {
 		return err
 	}
-	undo(func() { releaseName(r.opts.Dirs, r.name, r.id) })
+	undo(func() { releaseName(r.opts.Dirs, currentName(r.dir, r.name), r.id) })
 	if r.hostname, err = r.findHostname(); err != nil {
 		return err
 	}
