@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/burrow-run/burrow/engine/spec"
@@ -227,7 +228,7 @@ func damaged(id string, why error) error {
 // loadSummary reads a record without its details.
 func loadSummary(dir string) (Record, error) {
 	var rec Record
-	b, err := os.ReadFile(filepath.Join(dir, recordFile))
+	b, err := sys.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
 		return rec, err
 	}
@@ -249,6 +250,9 @@ func loadSummary(dir string) (Record, error) {
 
 // Running says whether the container's first process lives. A zombie does not.
 func (r Record) Running() bool {
+	if r.PID == 0 || r.Exited {
+		return false
+	}
 	boot, err := bootID()
 	return err == nil && boot == r.BootID && sys.ProcID{PID: r.PID, Start: r.Start}.Alive()
 }
@@ -263,10 +267,11 @@ func (r Record) abandoned() bool {
 	return !r.Waits && (boot != r.BootID || !r.Owner.Alive() && !r.Running())
 }
 
-func bootID() (string, error) {
+// bootID tells this boot of the machine from others.
+var bootID = sync.OnceValues(func() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
-}
+})
 
 // List returns the containers' records, without Spec and Security, newest first, and the names of the
 // directories whose record cannot be read.

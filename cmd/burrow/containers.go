@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,8 @@ func (a *app) printContainers(records []engine.Record, quiet, noTrunc bool) erro
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	out := bufio.NewWriter(a.out) // the table is written cell by cell
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CONTAINER ID\tIMAGE\tCOMMAND\tCREATED\tSTATUS\tPORTS\tNAMES")
 	for _, r := range records {
 		command := oneLine(strings.Join(r.Command, " "))
@@ -91,7 +93,7 @@ func (a *app) printContainers(records []engine.Record, quiet, noTrunc bool) erro
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\t%s\t%s\n", short(r.ID), oneLine(r.Image), command,
 			units.HumanDuration(time.Since(r.Created)), status(r), strings.Join(r.Ports, ", "), r.Name)
 	}
-	return w.Flush()
+	return errors.Join(w.Flush(), out.Flush())
 }
 
 func status(r engine.Record) string {

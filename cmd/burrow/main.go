@@ -8,6 +8,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/burrow-run/burrow/internal/stage"
 	_ "github.com/burrow-run/burrow/userns/nsjoin" // enters the anchor before Go starts
@@ -17,6 +18,9 @@ func init() {
 	// A foreground container dies with the thread that started it
 	// (PR_SET_PDEATHSIG), so that must be the one that lives as long as we do.
 	runtime.LockOSThread()
+	// Commands live for milliseconds and allocate a few megabytes: collecting
+	// them costs more than keeping them.
+	debug.SetGCPercent(400)
 }
 
 func main() { os.Exit(run(context.Background(), os.Args)) }
