@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/burrow-run/burrow/engine/image/internal/nstest"
 	"github.com/burrow-run/burrow/engine/image/unpack"
+	"github.com/burrow-run/burrow/internal/nstest"
 )
 
 func TestMain(m *testing.M) {

@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/burrow-run/burrow/engine/image/internal/nstest"
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/nstest"
 )
 
 // mounted mounts the plan's layers as a container would see them and lists what

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+	"github.com/burrow-run/burrow/internal/nstest"
 )
 
 func TestMain(m *testing.M) {

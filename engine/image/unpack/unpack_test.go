@@ -19,7 +19,7 @@ import (
 
 	"compress/gzip"
 
-	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+	"github.com/burrow-run/burrow/internal/nstest"
 )
 
 func lstat(t *testing.T, g *ground, name string) unix.Stat_t {

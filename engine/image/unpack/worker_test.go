@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/burrow-run/burrow/engine/image/internal/nstest"
+	"github.com/burrow-run/burrow/internal/nstest"
 )
 
 func (g *ground) inWorker(t *testing.T, ctx context.Context, r io.Reader) (Result, []Owned, error) {
