@@ -31,7 +31,7 @@ func generatedFiles(s scaffold, r *run) ([]launch.Mount, error) {
 		}
 		mounts = append(mounts, launch.Mount{
 			Type: "bind", Source: path, Dest: dest,
-			Flags: sys.MountBind | sys.MountNoSUID | sys.MountNoDev | sys.MountNoExec,
+			Flags: sys.MountBind, // nosuid, nodev and noexec are the scaffold's already: no remount
 		})
 		return nil
 	}

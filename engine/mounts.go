@@ -121,7 +121,7 @@ func (r *run) sysMounts() []launch.Mount {
 	default:
 		out = append(out, launch.Mount{
 			Type: "bind", Source: r.network.sysfs, Dest: "/sys",
-			Flags: sys.MountBind | sys.MountReadOnly | safe,
+			Flags: sys.MountBind, // read-only and the rest since it was mounted
 		})
 	}
 	if !unifiedCgroups() {

@@ -33,7 +33,7 @@ func newScaffold(sources []string) (scaffold, error) {
 		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 			continue
 		}
-		err := sys.Mount("burrow", dir, "tmpfs", sys.MountNoSUID|sys.MountNoDev, "mode=0711,size=16m")
+		err := sys.Mount("burrow", dir, "tmpfs", sys.MountNoSUID|sys.MountNoDev|sys.MountNoExec, "mode=0711,size=16m")
 		if err != nil {
 			return scaffold{}, fmt.Errorf("mount scaffold: %w", err)
 		}

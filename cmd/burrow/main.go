@@ -2,6 +2,11 @@
 //
 // It is several processes in one executable; main is the table of them. Two
 // never get here: the anchor and the gate end in C (package userns/nsjoin).
+//
+// The runtime need not look for CPU limits of our cgroup: we have one thread of work.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
