@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -43,13 +45,34 @@ func (a *app) inspect(refs []string, format string) error {
 	if format == "json" || format == "" {
 		err = printJSON(a.out, out, "     ")
 	} else {
-		var f *formatter
-		if f, err = newFormatter(format); err == nil {
-			err = print(f, a.out, out, nil)
-		}
+		err = a.inspectFormat(format, out)
 	}
 	if err != nil {
 		return err
 	}
 	return errors.Join(errs...)
+}
+
+// inspectFormat gives templates the names that the JSON has, as Docker does,
+// and ID and OS beside Id and Os, as Podman does.
+func (a *app) inspectFormat(format string, images []*image.Inspection) error {
+	f, err := newFormatter(format)
+	if err != nil {
+		return err
+	}
+	f.t.Option("missingkey=error")
+	values := make([]map[string]any, len(images))
+	for i, img := range images {
+		b, err := json.Marshal(img)
+		if err != nil {
+			return err
+		}
+		dec := json.NewDecoder(bytes.NewReader(b))
+		dec.UseNumber()
+		if err := dec.Decode(&values[i]); err != nil {
+			return err
+		}
+		values[i]["ID"], values[i]["OS"] = values[i]["Id"], values[i]["Os"]
+	}
+	return print(f, a.out, values, nil)
 }

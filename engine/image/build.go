@@ -64,10 +64,16 @@ func (s *Store) writePlan(id string) (*plan.Plan, error) {
 
 func (s *Store) makePlan(r *record) (*plan.Plan, error) {
 	p := &plan.Plan{
-		Version: plan.Version, ID: r.img.ID, Digest: r.img.Digest.String(), Names: r.img.Names,
+		Version: plan.Version, ID: r.img.ID, Digest: manifestDigest(r.img).String(), Names: r.img.Names,
 		Created: r.img.Created.UTC().Truncate(time.Second), Arch: r.config.Architecture, OS: r.config.OS,
 		Config: r.config.planConfig(r.annotations),
 	}
+	for _, d := range r.img.Digests {
+		if d.String() != p.Digest {
+			p.Digests = append(p.Digests, d.String())
+		}
+	}
+	slices.Sort(p.Digests)
 	ids, err := s.chain(r.img.TopLayer)
 	if err != nil {
 		return nil, fmt.Errorf("image %.12s: %w", r.img.ID, err)

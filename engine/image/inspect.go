@@ -77,7 +77,7 @@ func (s *Store) Inspect(ref string) (*Inspection, error) {
 	size := s.summary(f.img, layers).Size
 	c := r.config
 	in := &Inspection{
-		ID: f.img.ID, Digest: f.img.Digest, RepoTags: notNil(f.img.Names), RepoDigests: notNil(repoDigests(f.img)),
+		ID: f.img.ID, Digest: manifestDigest(f.img), RepoTags: notNil(f.img.Names), RepoDigests: notNil(repoDigests(f.img)),
 		Comment: c.Comment, Created: c.Created, Config: &c.Config, Version: c.DockerVersion, Author: c.Author,
 		Architecture: c.Architecture, Variant: c.Variant, OS: c.OS, Size: size, VirtualSize: size,
 		RootFS: rootFS{Type: c.RootFS.Type, Layers: notNil(c.RootFS.DiffIDs)}, Labels: c.Config.Labels,

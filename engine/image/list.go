@@ -65,7 +65,7 @@ func (s *Store) layers() (map[string]*storage.Layer, error) {
 
 func (s *Store) summary(img *storage.Image, layers map[string]*storage.Layer) Summary {
 	sum := Summary{
-		ID: img.ID, Names: img.Names, Digest: img.Digest, Digests: repoDigests(img),
+		ID: img.ID, Names: img.Names, Digest: manifestDigest(img), Digests: repoDigests(img),
 		Created: img.Created.UTC(), History: img.NamesHistory, top: img.TopLayer,
 	}
 	for _, n := range img.BigDataSizes {

@@ -138,7 +138,7 @@ func (s *Store) putImage(d *draft, top string) error {
 		big = append(big, storage.ImageBigDataOption{Key: storage.ImageDigestManifestBigDataNamePrefix + "-" + idx.String(), Data: d.index, Digest: idx})
 	}
 	big = append(big, d.extra...)
-	_, err := s.store.CreateImage(d.id, nil, top, d.meta, &storage.ImageOptions{CreationDate: d.created, Digest: mdigest, BigData: big})
+	_, err := s.store.CreateImage(d.id, nil, top, d.meta, &storage.ImageOptions{CreationDate: d.created, BigData: big})
 	if errors.Is(err, storage.ErrDuplicateID) {
 		err = s.updateImage(d.id, top, big)
 	}

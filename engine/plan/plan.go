@@ -7,10 +7,13 @@ const Version = 1
 
 // Plan is all that starting a container needs of an image.
 type Plan struct {
-	Version int       `json:"version"`
-	ID      string    `json:"id"`     // hex digest of the image configuration, without "sha256:"
-	Digest  string    `json:"digest"` // of the manifest, "sha256:…"; may be empty
-	Names   []string  `json:"names"`  // fully qualified, with tag
+	Version int    `json:"version"`
+	ID      string `json:"id"`     // hex digest of the image configuration, without "sha256:"
+	Digest  string `json:"digest"` // of the manifest, "sha256:…"; may be empty
+	// Digests are further manifests by which the image may be called: the list
+	// it was chosen from, another registry's compression of the same layers.
+	Digests []string  `json:"digests,omitempty"`
+	Names   []string  `json:"names"` // fully qualified, with tag
 	Created time.Time `json:"created"`
 	Arch    string    `json:"arch"`
 	OS      string    `json:"os"`

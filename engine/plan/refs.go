@@ -132,18 +132,16 @@ func readRef(path string) (id, name string, err error) {
 	return id, name, nil
 }
 
-// references are p's names and, for each repository, the manifest digest.
+// references are p's names and, for each repository, the manifest digests.
 func (p *Plan) references() []string {
-	refs := append([]string(nil), p.Names...)
-	if p.Digest == "" {
-		return refs
-	}
-	seen := map[string]bool{}
+	refs := slices.Clone(p.Names)
 	for _, n := range p.Names {
-		if repo := repository(n); !seen[repo] {
-			seen[repo] = true
-			refs = append(refs, repo+"@"+p.Digest)
+		for _, d := range append([]string{p.Digest}, p.Digests...) {
+			if d != "" {
+				refs = append(refs, repository(n)+"@"+d)
+			}
 		}
 	}
-	return refs
+	slices.Sort(refs)
+	return slices.Compact(refs)
 }
