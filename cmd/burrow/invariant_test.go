@@ -65,10 +65,7 @@ func TestInvariant(t *testing.T) {
 			{"I36", noNetwork},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				was := sh.t
-				sh.t = t
-				defer func() { sh.t = was }()
-				c.test(t, sh, p, q)
+				c.test(t, sh.with(t), p, q)
 			})
 		}
 	})

@@ -86,6 +86,14 @@ func userEnv(u *testbed.User, work string) (env []string, runtime string, err er
 	}, runtime, nil
 }
 
+// with is the same shell for a subtest.
+func (sh *shell) with(t *testing.T) *shell {
+	t.Helper()
+	sub := *sh
+	sub.t = t
+	return &sub
+}
+
 func (sh *shell) getenv(name string) string {
 	for _, kv := range sh.env {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {
@@ -156,6 +164,7 @@ func (sh *shell) start(name string, args ...string) int {
 		close(done)
 	}()
 	sh.t.Cleanup(func() {
+		sh.try("burrow", "rm", "-f", name)
 		_ = cmd.Process.Kill()
 		<-done
 	})

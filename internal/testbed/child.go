@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +42,11 @@ func (g *Ground) Run(t *testing.T, u *User, host Host, test string, env ...strin
 	cmd.Dir = g.Dir
 	cmd.Env = append(u.environ(), ChildVar+"="+g.Dir)
 	cmd.Env = append(cmd.Env, env...)
+	// The child goes with this test, however that ends. What counts as its
+	// parent is the thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	out, err := cmd.CombinedOutput()
 	verdict(t, string(out), err)
 }
