@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/nstest"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 func (g *ground) inWorker(t *testing.T, ctx context.Context, r io.Reader) (Result, []Owned, error) {
@@ -113,16 +114,30 @@ func TestWorkerIsConfined(t *testing.T) {
 		return got
 	}
 	free := run("unconfined") // shows that the attacks work where nothing stops them
-	for _, what := range []string{"internet socket", "unix socket", "read passwd", "read proc", "read through a leaked descriptor", "chroot", "kill"} {
+	for _, what := range []string{"internet socket", "unix socket", "read passwd", "read proc", "read through a leaked descriptor", "fchdir", "kill"} {
 		if free[what] != "ok" {
 			t.Errorf("control: %s: %s", what, free[what])
 		}
 	}
-	for what, result := range run(WorkerName) {
-		if want := map[string]string{"write to the root": "ok"}[what]; want != "" && result != want {
-			t.Errorf("%s: %s", what, result)
-		} else if want == "" && result == "ok" {
-			t.Errorf("%s succeeded", what)
+	const noCall, noFile, noAccess = "function not implemented", "no such file or directory", "permission denied"
+	want := map[string]string{
+		"write to the root": "ok",
+		"read passwd":       noFile, "read proc": noFile, "dot dot": noFile,
+		"read through a leaked descriptor": noAccess, "write through a leaked descriptor": noAccess,
+	}
+	got := run(WorkerName)
+	for what := range free {
+		if w := want[what]; w == "" {
+			want[what] = noCall
+		}
+	}
+	want["ptrace"] = noCall
+	for what, w := range want {
+		if w == noAccess && sys.LandlockABI() == 0 {
+			continue // what a leaked descriptor could do, Landlock alone stops
+		}
+		if got[what] != w {
+			t.Errorf("%s: %s, want %s", what, got[what], w)
 		}
 	}
 }
@@ -166,7 +181,8 @@ func attack() {
 	try("keyring", err)
 	_, _, errno = unix.Syscall(unix.SYS_IO_URING_SETUP, 1, 0, 0)
 	try("io_uring", asError(errno))
-	try("execve", unix.Exec("/proc/self/exe", []string{"x", "-test.run=^$"}, nil)) // last: it does not come back
+	_, _, errno = unix.Syscall(unix.SYS_EXECVE, 0, 0, 0)
+	try("execve", asError(errno))
 }
 
 func asError(errno unix.Errno) error {
