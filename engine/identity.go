@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +52,7 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 		return identity{}, hint.New(fmt.Errorf("user %q: %w", userSpec, unwrapUser(err)),
 			"give a number, or a name that the image's /etc/passwd has")
 	}
-	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: u.Home, name: passwdName(passwd, u.Uid)}
+	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: cmp.Or(u.Home, "/"), name: passwdName(passwd, u.Uid)}
 	groups := u.Sgids
 	if len(extra) > 0 {
 		more, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
@@ -71,17 +73,14 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 // maxGroups is the kernel's NGROUPS_MAX (setgroups(2)).
 const maxGroups = 65536
 
-// distinct keeps the first of equal groups.
+// distinct are the groups in order, each once.
 func distinct(groups []int) []uint32 {
 	out := make([]uint32, 0, len(groups))
-	seen := make(map[int]bool, len(groups))
 	for _, g := range groups {
-		if !seen[g] {
-			seen[g] = true
-			out = append(out, uint32(g))
-		}
+		out = append(out, uint32(g))
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // passwdName is the first login name of uid.
