@@ -50,11 +50,11 @@ func asked(r spec.Resources) []cgroup.Limit {
 
 // planCgroup decides where the container's cgroup will be and checks that each
 // limit asked for has its controller there. It makes nothing.
-func (r *run) planCgroup() (err error) {
+func (r *run) planCgroup(ctx context.Context) (err error) {
 	res := r.spec.Resources
 	place := cgroup.Nowhere("--cgroups=disabled")
 	if !res.NoCgroup {
-		if place, err = cgroup.Find(r.opts.Manager, res.CgroupParent); err != nil {
+		if place, err = cgroup.Find(ctx, r.opts.Manager, res.CgroupParent); err != nil {
 			return hint.New(fmt.Errorf("--cgroup-parent: %w", err), "name a slice of systemd's, as in --cgroup-parent jobs.slice, or leave it out")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // compilePolicy turns the flags into what will be enforced, before anything is
 // made: a flag that is refused leaves nothing behind.
-func (r *run) compilePolicy(context.Context) error {
+func (r *run) compilePolicy(ctx context.Context) error {
 	if err := r.parseUserns(); err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func (r *run) compilePolicy(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.planCgroup(); err != nil {
+	if err := r.planCgroup(ctx); err != nil {
 		return err
 	}
 	s, ns := r.spec.Security, r.spec.Namespaces

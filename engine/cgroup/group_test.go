@@ -31,7 +31,7 @@ func TestBornInTheCgroup(t *testing.T) {
 
 func TestMissingControllerIsNamed(t *testing.T) {
 	dir := tree(t)
-	p, err := cgroup.Find(cgroup.Manager{}, "")
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestLimitWithoutFile(t *testing.T) {
 	if strings.Contains(strings.Join(words(t, dir, "cgroup.controllers"), " "), "memory") {
 		t.Skip("the memory controller is here; the test needs a host that has it elsewhere")
 	}
-	p, err := cgroup.Find(cgroup.Manager{}, "")
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestRemoveKillsWhatIsLeft(t *testing.T) {
 func TestReclaimTakesOnlyWhatNobodyOwns(t *testing.T) {
 	dir := tree(t)
 	const other, lost = "fedcba9876543210", "00112233445566778899"
-	p, err := cgroup.Find(cgroup.Manager{}, "")
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestReclaimAt(t *testing.T) {
 func TestMakeAndReclaimAtOnce(t *testing.T) {
 	tree(t)
 	const hex = "0123456789abcdef"
-	p, err := cgroup.Find(cgroup.Manager{}, "")
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

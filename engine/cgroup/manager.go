@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -51,6 +52,23 @@ func (m Manager) within() (string, bool) {
 		return "", false
 	}
 	return dir, owned(dir) && owned(common(path.Join(Root, own), dir))
+}
+
+// delegates says whether the unit that owns dir has left it to its processes.
+// Unlike the system's, a user's manager does not mark such a cgroup.
+func (m Manager) delegates(ctx context.Context, dir string) bool {
+	if m.UID == 0 || !strings.HasPrefix(dir, m.dir()+"/") {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	s, err := m.dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer s.conn.Close()
+	var yes bool
+	return s.property(ctx, path.Base(dir), "Delegate", &yes) == nil && yes
 }
 
 // Adopt moves the anchor, or another process that outlives the command, into
@@ -112,37 +130,57 @@ type systemd struct {
 // and works where no bus is installed; else over the bus. It authenticates as the
 // user of the host: in the anchor, our own UID is another.
 func (m Manager) dial(ctx context.Context) (*systemd, error) {
-	auth := []dbus.Auth{dbus.AuthExternal(strconv.Itoa(m.UID))}
-	private := filepath.Join(m.RuntimeDir, "systemd", "private")
-	_, err := os.Stat(private)
-	if err == nil && m.RuntimeDir != "" {
-		conn, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(private), dbus.WithContext(ctx))
-		if err == nil {
-			if err = conn.Auth(auth); err == nil {
-				return newSystemd(conn, true), nil
-			}
-			conn.Close()
+	s, err := m.connect(ctx, "unix:path="+dbus.EscapeBusAddressValue(filepath.Join(m.RuntimeDir, "systemd", "private")))
+	if err == nil {
+		s.private = true
+		if err = s.wake(ctx); err == nil {
+			return s, nil
 		}
+		s.conn.Close()
 	}
 	address := m.BusAddress
 	if address == "" {
 		address = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(m.RuntimeDir, "bus"))
 	}
-	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
+	s, busErr := m.connect(ctx, address)
+	if busErr == nil {
+		if busErr = s.conn.Hello(); busErr == nil {
+			return s, nil
+		}
+		s.conn.Close()
 	}
-	if err := errors.Join(conn.Auth(auth), conn.Hello()); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
-	}
-	return newSystemd(conn, false), nil
+	return nil, fmt.Errorf("%w: %w; %w", ErrNoManager, err, busErr)
 }
 
-func newSystemd(conn *dbus.Conn, private bool) *systemd {
-	s := &systemd{conn: conn, private: private, signals: make(chan *dbus.Signal, 16)}
+func (m Manager) connect(ctx context.Context, address string) (*systemd, error) {
+	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(m.UID))}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	s := &systemd{conn: conn, signals: make(chan *dbus.Signal, 16)}
 	conn.Signal(s.signals)
-	return s
+	return s, nil
+}
+
+// wake makes sure that the manager listens. A message that it reads together
+// with the end of the authentication stays in its buffer until another arrives
+// (seen with systemd 252, one time in three); so we knock until it answers.
+func (s *systemd) wake(ctx context.Context) error {
+	const tries = 500
+	answered := make(chan *dbus.Call, tries)
+	for range tries {
+		s.conn.Object(busName, object).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answered)
+		select {
+		case call := <-answered:
+			return call.Err
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return errors.New("the service manager does not answer on its own socket")
 }
 
 const (

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path"
@@ -32,7 +33,7 @@ const scopeName = "burrow.scope"
 
 // Find looks for the place of a container. The error is about parent, which is
 // the value of --cgroup-parent and may be empty.
-func Find(m Manager, parent string) (Place, error) {
+func Find(ctx context.Context, m Manager, parent string) (Place, error) {
 	if !Unified() {
 		return nowhereOr(parent, "cgroup v2 is not mounted on "+Root)
 	}
@@ -49,8 +50,11 @@ func Find(m Manager, parent string) (Place, error) {
 		return Place{}, fmt.Errorf("%s: %w: neither the absolute path of a cgroup nor a slice of systemd", parent, ErrParent)
 	}
 	// Somebody delegated a unit to us: what it is limited to must go on to hold for us.
-	if dir, ok := upwards(own, delegated); ok && owned(dir) && (inScope(dir) || free(dir)) {
-		return subtree(dir), nil
+	unit, ok := upwards(own, isUnit)
+	switch {
+	case !ok || !owned(unit):
+	case inScope(unit), delegated(unit) && free(unit), free(unit) && m.delegates(ctx, unit):
+		return subtree(unit), nil
 	}
 	if p, err := m.place(""); err == nil {
 		return p, nil

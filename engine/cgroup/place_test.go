@@ -18,7 +18,7 @@ const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 // makeGroup makes a cgroup where there is a place for it.
 func makeGroup(t *testing.T, parent string, o cgroup.Options) *cgroup.Group {
 	t.Helper()
-	p, err := cgroup.Find(cgroup.Manager{}, parent)
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +122,12 @@ func TestNoPlace(t *testing.T) {
 		{"relative", "neither the absolute path"},
 		{"my.slice", "service manager"},
 	} {
-		_, err := cgroup.Find(cgroup.Manager{}, c.parent)
+		_, err := cgroup.Find(t.Context(), cgroup.Manager{}, c.parent)
 		if !errors.Is(err, cgroup.ErrParent) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want ErrParent and %q", c.parent, err, c.says)
 		}
 	}
-	if _, err := cgroup.Find(cgroup.Manager{UID: 12345, RuntimeDir: t.TempDir()}, "my.slice"); !errors.Is(err, cgroup.ErrNoManager) {
+	if _, err := cgroup.Find(t.Context(), cgroup.Manager{UID: 12345, RuntimeDir: t.TempDir()}, "my.slice"); !errors.Is(err, cgroup.ErrNoManager) {
 		t.Errorf("a manager that does not run: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestNoPlaceAcrossAForeignBorder(t *testing.T) {
 	if err := os.Chown(dir, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	_, err := cgroup.Find(cgroup.Manager{}, strings.TrimPrefix(other, cgroup.Root))
+	_, err := cgroup.Find(t.Context(), cgroup.Manager{}, strings.TrimPrefix(other, cgroup.Root))
 	if !errors.Is(err, cgroup.ErrParent) || !strings.Contains(err.Error(), "no cgroup above both") {
 		t.Errorf("got %v", err)
 	}
@@ -152,11 +152,11 @@ func TestWithoutCgroupV2(t *testing.T) {
 	if cgroup.Unified() {
 		t.Skip("cgroup v2 is here; the test is for hosts without")
 	}
-	p, err := cgroup.Find(cgroup.Manager{}, "")
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil || !strings.Contains(p.None(), "cgroup v2 is not mounted") {
 		t.Errorf("%q, %v", p.None(), err)
 	}
-	if _, err := cgroup.Find(cgroup.Manager{}, "/x"); !errors.Is(err, cgroup.ErrParent) {
+	if _, err := cgroup.Find(t.Context(), cgroup.Manager{}, "/x"); !errors.Is(err, cgroup.ErrParent) {
 		t.Errorf("--cgroup-parent: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -32,9 +33,10 @@ func (s *systemd) enter(ctx context.Context, unit, slice string, pid int, sub st
 		if !isError(err, "UnitExists") {
 			return err
 		}
-		dir, err := s.controlGroup(ctx, unit)
-		if err == nil && dir != Root {
-			err = mkdir(path.Join(dir, sub))
+		var group string
+		err = s.property(ctx, unit, "ControlGroup", &group)
+		if err == nil && group != "" {
+			err = mkdir(path.Join(Root, group, sub))
 		}
 		if err == nil {
 			err = attach
@@ -130,20 +132,20 @@ func (s *systemd) wait(ctx context.Context, job dbus.ObjectPath) error {
 	}
 }
 
-// controlGroup is the directory of a unit.
-func (s *systemd) controlGroup(ctx context.Context, unit string) (string, error) {
+// property reads a property of a unit that has a cgroup.
+func (s *systemd) property(ctx context.Context, unit, name string, value any) error {
+	kind := busName + ".Scope"
+	if strings.HasSuffix(unit, ".service") {
+		kind = busName + ".Service"
+	}
 	var at dbus.ObjectPath
 	if err := s.call(ctx, "GetUnit", unit).Store(&at); err != nil {
-		return "", err
+		return err
 	}
-	var value dbus.Variant
-	get := s.conn.Object(busName, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, busName+".Scope", "ControlGroup")
-	if err := get.Store(&value); err != nil {
-		return "", err
+	var v dbus.Variant
+	get := s.conn.Object(busName, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, kind, name)
+	if err := get.Store(&v); err != nil {
+		return err
 	}
-	group, ok := value.Value().(string)
-	if !ok {
-		return "", errors.New("read ControlGroup: not a string")
-	}
-	return path.Join(Root, group), nil
+	return dbus.Store([]any{v.Value()}, value)
 }

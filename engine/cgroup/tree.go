@@ -72,10 +72,15 @@ func owned(dir string) bool {
 	return true
 }
 
+// isUnit says whether dir belongs to a unit of systemd's that has processes.
+func isUnit(dir string) bool {
+	return strings.HasSuffix(dir, ".service") || strings.HasSuffix(dir, ".scope")
+}
+
 // delegated says whether systemd has left dir and what is below to somebody
 // else than itself (systemd.resource-control(5), Delegate=).
 func delegated(dir string) bool {
-	if name := path.Base(dir); strings.HasPrefix(name, "user@") && strings.HasSuffix(name, ".service") {
+	if name := path.Base(dir); strings.HasPrefix(name, "user@") {
 		return false // to the user's service manager, not to us
 	}
 	buf := make([]byte, 8)
