@@ -118,14 +118,19 @@ func upwards(own string, use func(dir string) bool) (string, bool) {
 	}
 }
 
-// enable passes on what dir has of the wanted controllers. EBUSY: there are
-// processes in dir itself.
-func enable(dir string) error {
+// missing are the wanted controllers that dir has and does not pass on.
+func missing(dir string) []string {
 	have, on := words(dir, "cgroup.controllers"), words(dir, "cgroup.subtree_control")
-	for _, c := range wanted() {
-		if !slices.Contains(have, c) || slices.Contains(on, c) {
-			continue
-		}
+	return slices.DeleteFunc(wanted(), func(c string) bool {
+		return !slices.Contains(have, c) || slices.Contains(on, c)
+	})
+}
+
+// enable passes on what dir has of the wanted controllers. There must be no
+// process in dir: the kernel would refuse some of them, and for the others turn
+// what is below into cgroups for threads, which are of no use here.
+func enable(dir string) error {
+	for _, c := range missing(dir) {
 		err := write(dir, "cgroup.subtree_control", "+"+c)
 		if errors.Is(err, unix.EBUSY) {
 			return err
@@ -146,26 +151,42 @@ const (
 // settle makes dir pass on its controllers. For that it moves those processes
 // in dir that are ours to move: all that are in a scope of ours, else this one.
 func settle(dir string) error {
-	self := strconv.Itoa(os.Getpid())
-	var err error
+	err := error(unix.EBUSY)
 	for range 5 {
-		if err = enable(dir); err == nil {
+		if len(missing(dir)) == 0 {
 			return nil
 		}
-		if err := mkdir(path.Join(dir, supervisor)); err != nil {
+		procs := words(dir, "cgroup.procs")
+		if len(procs) == 0 {
+			if err = enable(dir); err == nil {
+				return nil
+			}
+			continue
+		}
+		if err := clear(dir, procs); err != nil {
 			return err
 		}
-		for _, pid := range words(dir, "cgroup.procs") {
-			if pid != self && !inScope(dir) {
-				continue
-			}
-			// ESRCH: it has ended meanwhile.
-			if err := write(path.Join(dir, supervisor), "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("move to cgroup: %w", err)
-			}
+	}
+	return fmt.Errorf("enable cgroup controllers in %s: %w", dir, err)
+}
+
+// clear moves what is ours to move to the cgroup beside the containers'.
+func clear(dir string, procs []string) error {
+	to := path.Join(dir, supervisor)
+	if err := mkdir(to); err != nil {
+		return err
+	}
+	self := strconv.Itoa(os.Getpid())
+	for _, pid := range procs {
+		if pid != self && !inScope(dir) {
+			continue
+		}
+		// ESRCH: it has ended meanwhile.
+		if err := write(to, "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("move to cgroup: %w", err)
 		}
 	}
-	return fmt.Errorf("enable cgroup controllers: %w", err)
+	return nil
 }
 
 // mkdir is os.Mkdir without an error for a cgroup that is there.
