@@ -44,7 +44,7 @@ type exitError int
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func (a *app) execute(ctx context.Context, args []string) int {
-	root := a.root()
+	root := a.root() //nolint:contextcheck // cobra carries it
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

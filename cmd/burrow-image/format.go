@@ -58,9 +58,9 @@ func templateFuncs() template.FuncMap {
 	}
 }
 
-// print writes one line per value. heads, if set, is the value whose fields
+// render writes one line per value. heads, if set, is the value whose fields
 // are the column heads.
-func print[T any](f *formatter, out io.Writer, values []T, heads any) error {
+func render[T any](f *formatter, out io.Writer, values []T, heads any) error {
 	w := out
 	var tab *tabwriter.Writer
 	if f.table {
@@ -95,7 +95,7 @@ func (f *formatter) line(w io.Writer, v any) error {
 	return err
 }
 
-var templateField = regexp.MustCompile(`\.[A-Za-z]+`) //nolint:gochecknoglobals // constant
+var templateField = regexp.MustCompile(`\.[A-Za-z]+`)
 
 // heads maps the fields a template uses to headings, for a value of the kind
 // that a map can stand for.

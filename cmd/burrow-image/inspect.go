@@ -74,5 +74,5 @@ func (a *app) inspectFormat(format string, images []*image.Inspection) error {
 		}
 		values[i]["ID"], values[i]["OS"] = values[i]["Id"], values[i]["Os"]
 	}
-	return print(f, a.out, values, nil)
+	return render(f, a.out, values, nil)
 }

@@ -85,7 +85,7 @@ func (a *app) list(f *listFlags) error {
 	if !f.noHeading {
 		head = heads(format, columnNames())
 	}
-	return print(p, a.out, rows, head)
+	return render(p, a.out, rows, head)
 }
 
 // columns is the default format.

@@ -22,14 +22,14 @@ func (a *app) logging(level string) error {
 		return fmt.Errorf("invalid --log-level %q: use debug, info, warn or error", level)
 	}
 	logrus.SetLevel(l)
-	var min slog.Level
-	if err := min.UnmarshalText([]byte(l.String())); err != nil {
-		min = slog.LevelDebug // trace
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(l.String())); err != nil {
+		least = slog.LevelDebug // trace
 		if l == logrus.WarnLevel {
-			min = slog.LevelWarn
+			least = slog.LevelWarn
 		}
 	}
-	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: min}))
+	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: least}))
 	logrus.AddHook(hook{a.log})
 	return nil
 }
@@ -58,6 +58,7 @@ func (h hook) Fire(e *logrus.Entry) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	h.to.LogAttrs(ctx, level, oneLine(e.Message), attrs...)
-	return nil
+	r := slog.NewRecord(e.Time, level, oneLine(e.Message), 0)
+	r.AddAttrs(attrs...)
+	return h.to.Handler().Handle(ctx, r)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
 			return errors.New("--platform excludes --os, --arch and --variant")
 		}
 		parts := strings.Split(p.platform, "/")
-		if len(parts) > 3 || slicesHas(parts, "") {
+		if len(parts) > 3 || slices.Contains(parts, "") {
 			return fmt.Errorf("invalid --platform %q: use OS/ARCH or OS/ARCH/VARIANT", p.platform)
 		}
 		parts = append(parts, "", "")
@@ -104,15 +105,6 @@ func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
 	}
 	p.opts.Policy = image.Policy(p.policy)
 	return nil
-}
-
-func slicesHas(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *app) pull(cmd *cobra.Command, names []string, opts image.PullOptions) error {

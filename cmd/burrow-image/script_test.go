@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,7 +88,7 @@ func setup(env *testscript.Env) error {
 	env.Values[tKey{}] = env.T()
 	env.Defer(func() {
 		for _, args := range [][]string{{"unshare", "rm", "-rf", home}, {"system", "migrate"}} {
-			cmd := exec.Command(filepath.Join(ground.Bin, "burrow"), args...)
+			cmd := exec.CommandContext(context.Background(), filepath.Join(ground.Bin, "burrow"), args...)
 			cmd.Env = env.Vars
 			if out, err := cmd.CombinedOutput(); err != nil {
 				env.T().Log("burrow ", args, ": ", err, string(out))
@@ -148,37 +150,34 @@ type tKey struct{}
 // registry VAR [OPTION...]: starts docker-registry and puts its address in VAR.
 // tls gives it a certificate of the CA certs/ca.crt; auth lets user:secret in.
 func cmdRegistry(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ctx := context.Background()
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	ts.Check(err)
 	addr := l.Addr().String()
 	ts.Check(l.Close())
 	dir := ts.MkAbs("registry-" + args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
 	conf := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\n", dir)
-	for _, o := range args[1:] {
-		if o == "auth" {
-			hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-			ts.Check(err)
-			ts.Check(os.WriteFile(dir+"/htpasswd", []byte("user:"+string(hash)+"\n"), 0o600))
-			conf += "auth: {htpasswd: {realm: test, path: " + dir + "/htpasswd}}\n"
-		}
+	if slices.Contains(args[1:], "auth") {
+		hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+		ts.Check(err)
+		ts.Check(os.WriteFile(dir+"/htpasswd", []byte("user:"+string(hash)+"\n"), 0o600))
+		conf += "auth: {htpasswd: {realm: test, path: " + dir + "/htpasswd}}\n"
 	}
 	conf += "http:\n  addr: " + addr + "\n"
-	for _, o := range args[1:] {
-		if o == "tls" {
-			makeCertificate(ts, ts.MkAbs("certs"), dir)
-			conf += "  tls: {certificate: " + dir + "/cert.pem, key: " + dir + "/key.pem}\n"
-		}
+	if slices.Contains(args[1:], "tls") {
+		makeCertificate(ts, ts.MkAbs("certs"), dir)
+		conf += "  tls: {certificate: " + dir + "/cert.pem, key: " + dir + "/key.pem}\n"
 	}
 	ts.Check(os.WriteFile(dir+"/config.yml", []byte(conf), 0o600))
-	cmd := exec.Command("docker-registry", "serve", dir+"/config.yml")
+	cmd := exec.CommandContext(ctx, "docker-registry", "serve", dir+"/config.yml")
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 	for range 100 {
-		if c, err := net.Dial("tcp", addr); err == nil {
+		if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr); err == nil {
 			_ = c.Close()
 			ts.Setenv(args[0], addr)
 			return

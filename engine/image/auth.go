@@ -30,9 +30,9 @@ func (s *Store) Login(ctx context.Context, registry string, remote Remote) error
 	if remote.Creds == nil {
 		return errors.New("bug: login without credentials")
 	}
-	dog := watch(ctx, s.opts.Stall)
+	ctx, dog := watch(ctx, s.opts.Stall)
 	defer dog.stop()
-	err = docker.CheckAuth(dog.ctx, sys, remote.Creds.User, remote.Creds.Password, registry)
+	err = docker.CheckAuth(ctx, sys, remote.Creds.User, remote.Creds.Password, registry)
 	var unauthorized docker.ErrUnauthorizedForCredentials
 	if errors.As(err, &unauthorized) {
 		return fmt.Errorf("log in to %s: the registry refuses this user name and password", registry)

@@ -92,7 +92,7 @@ func expose(c *runtimeConfig, value string) error {
 	if c.ExposedPorts == nil {
 		c.ExposedPorts = map[string]struct{}{}
 	}
-	for _, port := range strings.Fields(value) {
+	for port := range strings.FieldsSeq(value) {
 		if !strings.Contains(port, "/") {
 			port += "/tcp"
 		}

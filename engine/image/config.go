@@ -26,7 +26,7 @@ type config struct {
 	imgspec.Image
 	Comment       string        `json:"comment,omitempty"`
 	DockerVersion string        `json:"docker_version,omitempty"`
-	Config        runtimeConfig `json:"config,omitempty"`
+	Config        runtimeConfig `json:"config"`
 }
 
 type runtimeConfig struct {
@@ -73,7 +73,6 @@ func parseConfig(b []byte) (*config, error) {
 	return c, nil
 }
 
-//nolint:gochecknoglobals // a constant list
 var architectures = []string{
 	"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
 	"ppc64", "ppc64le", "riscv64", "s390x", "sparc64", "wasm", "i386", "x86_64", "aarch64", "armhf",

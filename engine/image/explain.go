@@ -26,7 +26,6 @@ type plain struct {
 func (p *plain) Error() string { return p.text }
 func (p *plain) Unwrap() error { return p.err }
 
-//nolint:gochecknoglobals // constants
 var (
 	stages = regexp.MustCompile(`^(?:initializing source \S+|(?:fetching|reading) manifest \S+ in \S+|pinging container registry \S+|` +
 		`determining manifest MIME type for \S+|copying system image from manifest list|writing blob|committing the finished image|` +

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,11 +74,7 @@ func (f *Filter) Match(i *Summary) bool {
 		}
 	}
 	for _, tests := range f.others {
-		any := false
-		for _, t := range tests {
-			any = any || t(i)
-		}
-		if !any {
+		if !slices.ContainsFunc(tests, func(t test) bool { return t(i) }) {
 			return false
 		}
 	}

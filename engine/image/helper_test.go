@@ -54,7 +54,7 @@ func tarOf(t testing.TB, ents ...ent) []byte {
 
 func openStore(t testing.TB, opts Options) *Store {
 	t.Helper()
-	base, err := os.MkdirTemp("/var/tmp", "burrow-image-test-") // not tmpfs: overlay needs user attributes
+	base, err := os.MkdirTemp("/var/tmp", "burrow-image-test-") //nolint:usetesting // not tmpfs: overlay needs user attributes
 	if err != nil {
 		t.Fatal(err)
 	}

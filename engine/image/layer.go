@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -62,7 +63,7 @@ func (s *Store) discard(l *staged) {
 		return
 	}
 	if err := s.store.CleanupStagedLayer(l.out); err != nil {
-		s.log.Warn("staged layer left behind", "dir", l.out.Target, "error", err)
+		s.log.Warn("staged layer left behind", slog.String("dir", l.out.Target), slog.Any("error", err))
 	}
 	_ = os.Remove(l.split)
 	l.out = nil
@@ -86,7 +87,7 @@ func (d *differ) dropStaging() {
 		return
 	}
 	if err := os.RemoveAll(filepath.Dir(d.dest)); err != nil {
-		d.store.log.Warn("staging directory left behind", "dir", d.dest, "error", err)
+		d.store.log.Warn("staging directory left behind", slog.String("dir", d.dest), slog.Any("error", err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -155,7 +156,7 @@ func (s *Store) pullOne(ctx context.Context, sys *types.SystemContext, name refe
 		if try >= opts.Retries || !transient(err) {
 			return "", explain(name, err)
 		}
-		s.log.Warn("pull failed, trying again", "image", name.String(), "error", err, "delay", delay)
+		s.log.Warn("pull failed, trying again", slog.String("image", name.String()), slog.Any("error", err), slog.Duration("delay", delay))
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (s *Store) drop(id string) error {
 
 func (s *Store) forgetOwned(layer string) {
 	if err := os.Remove(s.ownedFile(layer)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.Warn("layer owners left behind", "layer", layer, "error", err)
+		s.log.Warn("layer owners left behind", slog.String("layer", layer), slog.Any("error", err))
 	}
 }
 

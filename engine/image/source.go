@@ -28,8 +28,8 @@ type guarded struct {
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
-	dog := watch(ctx, g.stall)
-	src, err := g.ImageReference.NewImageSource(dog.ctx, sys)
+	ctx, dog := watch(ctx, g.stall)
+	src, err := g.ImageReference.NewImageSource(ctx, sys)
 	dog.timer.Stop() // the source may keep the context
 	if err != nil {
 		return nil, dog.explain(err)
@@ -45,9 +45,9 @@ type guardedSource struct {
 // GetManifest refuses documents that two readers could take for two things
 // (CVE-2021-41190).
 func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest) ([]byte, string, error) {
-	dog := watch(ctx, g.stall)
+	ctx, dog := watch(ctx, g.stall)
 	defer dog.stop()
-	b, mime, err := g.ImageSource.GetManifest(dog.ctx, instance)
+	b, mime, err := g.ImageSource.GetManifest(ctx, instance)
 	if err != nil {
 		return nil, "", dog.explain(err)
 	}
@@ -85,8 +85,8 @@ func checkManifest(b []byte, mime string) error {
 // (CVE-2020-15157).
 func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache types.BlobInfoCache) (io.ReadCloser, int64, error) {
 	info.URLs = nil
-	dog := watch(ctx, g.stall)
-	body, size, err := g.ImageSource.GetBlob(dog.ctx, info, cache)
+	ctx, dog := watch(ctx, g.stall)
+	body, size, err := g.ImageSource.GetBlob(ctx, info, cache)
 	dog.timer.Stop()
 	if err != nil {
 		defer dog.stop()
@@ -106,11 +106,12 @@ type watchdog struct {
 	cancel context.CancelCauseFunc
 }
 
-func watch(ctx context.Context, stall time.Duration) *watchdog {
-	w := &watchdog{stall: stall}
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(stall, func() { w.cancel(errSilent) })
-	return w
+func watch(ctx context.Context, stall time.Duration) (context.Context, *watchdog) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &watchdog{
+		ctx: ctx, stall: stall, cancel: cancel,
+		timer: time.AfterFunc(stall, func() { cancel(errSilent) }),
+	}
 }
 
 func (w *watchdog) stop() {
@@ -136,7 +137,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.dog.timer.Reset(w.dog.stall) // time that the reader took is not the source's
 	n, err := w.ReadCloser.Read(p)
 	w.dog.timer.Stop()
-	if err == io.EOF { //nolint:errorlint // io.Reader's contract
+	if err == io.EOF {
 		return n, err
 	}
 	return n, w.dog.explain(err)

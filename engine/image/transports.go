@@ -17,8 +17,6 @@ import (
 
 // transports are the places other than registries that Pull fetches from, by
 // the word before the first colon.
-//
-//nolint:gochecknoglobals // a constant table
 var transports = map[string]func(*Store, context.Context, string, PullOptions) ([]string, error){
 	"dir":            (*Store).pullDir,
 	"oci":            (*Store).pullLayout,

@@ -196,7 +196,7 @@ func (l *viewLayer) has(name string) (bool, error) {
 func (l *viewLayer) open(name string, flags int) (int, error) {
 	for {
 		fd, err := unix.Openat2(int(l.root.Fd()), name, &unix.OpenHow{
-			Flags:   uint64(flags) | unix.O_CLOEXEC, //nolint:gosec // small constants
+			Flags:   uint64(flags) | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 		})
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {

@@ -155,7 +155,7 @@ func TestShiftOfRandomLayers(t *testing.T) {
 		}
 		if got, want := show(p.Shift), show(mounted(t, p)); got != want {
 			for _, dir := range p.Layers {
-				out, _ := exec.Command("sh", "-c", `cd "$0" && ls -lnR && getfattr -Rm- .`, dir).CombinedOutput()
+				out, _ := exec.CommandContext(t.Context(), "sh", "-c", `cd "$0" && ls -lnR && getfattr -Rm- .`, dir).CombinedOutput()
 				t.Logf("%s", out)
 			}
 			t.Fatalf("shift\n%swant\n%s", got, want)

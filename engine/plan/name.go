@@ -67,8 +67,8 @@ func parseName(s string) (name, error) {
 		return name{}, fmt.Errorf("%w: %q", ErrName, s)
 	}
 	n := name{path: s}
-	if at := strings.IndexByte(s, '@'); at >= 0 {
-		n.path, n.digest = s[:at], s[at+1:]
+	if repo, d, ok := strings.Cut(s, "@"); ok {
+		n.path, n.digest = repo, d
 		if hex, ok := strings.CutPrefix(n.digest, "sha256:"); !ok || !isID(hex) {
 			return name{}, fmt.Errorf("%w: %q: the digest is not sha256 and 64 hex digits", ErrName, s)
 		}

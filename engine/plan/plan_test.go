@@ -19,13 +19,12 @@ func testDirs(t testing.TB) paths.Dirs {
 	return paths.Dirs{Data: filepath.Join(d, "data"), State: filepath.Join(d, "state"), Cache: filepath.Join(d, "cache"), Run: filepath.Join(d, "run")}
 }
 
-func write(t testing.TB, dirs paths.Dirs, n int, names ...string) *Plan {
+func write(t testing.TB, dirs paths.Dirs, n int, names ...string) {
 	t.Helper()
 	p := &Plan{Version: Version, ID: id(n), Digest: "sha256:" + id(n+100), Names: names, Layers: []string{"/l"}}
 	if err := Write(dirs, p); err != nil {
 		t.Fatal(err)
 	}
-	return p
 }
 
 func TestResolve(t *testing.T) {

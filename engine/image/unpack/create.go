@@ -20,7 +20,7 @@ const (
 // open opens name below the root. O_PATH descriptors need no permission.
 func (u *unpacker) open(name string, flags int, resolve uint64) (int, error) {
 	for {
-		fd, err := unix.Openat2(u.root, name, &unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: resolve}) //nolint:gosec // flags are small constants
+		fd, err := unix.Openat2(u.root, name, &unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: resolve})
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN): // EAGAIN: a rename elsewhere, retry as openat2(2) says
 			continue

@@ -276,7 +276,7 @@ func TestCorpusHasTeeth(t *testing.T) {
 	hits := 0
 	for name := range evil("/x") {
 		g := newGround(t)
-		cmd := exec.Command("/proc/self/exe", "naive", g.base)
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "naive", g.base)
 		cmd.Stdin = bytes.NewReader(layerOf(t, evil("/outside")[name].ents))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)

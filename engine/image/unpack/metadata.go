@@ -25,7 +25,7 @@ type dirMeta struct {
 }
 
 func newDirMeta(name string, hdr *tar.Header) dirMeta {
-	return dirMeta{name: name, uid: hdr.Uid, gid: hdr.Gid, mode: uint32(hdr.Mode & 0o7777), mtime: hdr.ModTime, xattrs: xattrsOf(hdr)} //nolint:gosec // masked
+	return dirMeta{name: name, uid: hdr.Uid, gid: hdr.Gid, mode: uint32(hdr.Mode & 0o7777), mtime: hdr.ModTime, xattrs: xattrsOf(hdr)}
 }
 
 // xattrsOf returns the attributes a layer may set. Overlay's are ours to set;
@@ -54,7 +54,7 @@ func (u *unpacker) metadataFD(fd int, hdr *tar.Header) error {
 			return err
 		}
 	}
-	if err := unix.Fchmod(fd, uint32(hdr.Mode&0o7777)); err != nil { //nolint:gosec // masked
+	if err := unix.Fchmod(fd, uint32(hdr.Mode&0o7777)); err != nil {
 		return os.NewSyscallError("fchmod", err)
 	}
 	if err := setXattrs(fd, xattrsOf(hdr)); err != nil {
@@ -73,7 +73,7 @@ func (u *unpacker) metadata(dir int, base string, hdr *tar.Header) error {
 	}
 	if hdr.Typeflag == tar.TypeFifo {
 		// Nobody else writes to this directory: base is the pipe just made.
-		if err := unix.Fchmodat(dir, base, uint32(hdr.Mode&0o7777), 0); err != nil { //nolint:gosec // masked
+		if err := unix.Fchmodat(dir, base, uint32(hdr.Mode&0o7777), 0); err != nil {
 			return os.NewSyscallError("fchmodat", err)
 		}
 	}

@@ -150,8 +150,8 @@ func (u *unpacker) entry(hdr *tar.Header) error {
 	if inMetadata(name) {
 		return nil
 	}
-	u.uids[uint32(hdr.Uid)] = struct{}{} //nolint:gosec // checked by checkOwner
-	u.gids[uint32(hdr.Gid)] = struct{}{} //nolint:gosec // likewise
+	u.uids[uint32(hdr.Uid)] = struct{}{}
+	u.gids[uint32(hdr.Gid)] = struct{}{}
 	return u.create(name, hdr)
 }
 
@@ -204,10 +204,10 @@ func (u *unpacker) rootEntry(hdr *tar.Header) error {
 	if hdr.Typeflag != tar.TypeDir {
 		return errors.New("the root is not a directory")
 	}
-	mode := uint32(hdr.Mode & 0o7777) //nolint:gosec // masked
+	mode := uint32(hdr.Mode & 0o7777)
 	u.res.Root = &mode
-	u.uids[uint32(hdr.Uid)] = struct{}{} //nolint:gosec // checked by checkOwner
-	u.gids[uint32(hdr.Gid)] = struct{}{} //nolint:gosec // likewise
+	u.uids[uint32(hdr.Uid)] = struct{}{}
+	u.gids[uint32(hdr.Gid)] = struct{}{}
 	u.dirs = append(u.dirs, newDirMeta(".", hdr))
 	return nil
 }

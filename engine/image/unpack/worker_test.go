@@ -18,7 +18,7 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-func (g *ground) inWorker(t *testing.T, ctx context.Context, r io.Reader) (Result, []Owned, error) {
+func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Result, []Owned, error) {
 	t.Helper()
 	root, err := os.Open(g.root)
 	if err != nil {
@@ -41,11 +41,11 @@ func TestWorkerDoesTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, owned, err := there.inWorker(t, t.Context(), bytes.NewReader(layer))
+	got, owned, err := there.inWorker(t.Context(), t, bytes.NewReader(layer))
 	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(owned) != 1 || owned[0].UID != 4 {
 		t.Fatalf("%+v %+v %v", got, owned, err)
 	}
-	out, err := exec.Command("diff", "-r", "--no-dereference", here.root, there.root).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "diff", "-r", "--no-dereference", here.root, there.root).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "character special file") {
 		t.Errorf("%v %s", err, out)
 	}
@@ -54,7 +54,7 @@ func TestWorkerDoesTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, _, err := newGround(t).inWorker(t, t.Context(), f); !errors.Is(err, ErrInvalid) {
+	if _, _, err := newGround(t).inWorker(t.Context(), t, f); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
 }
@@ -71,14 +71,14 @@ func TestWorkerErrors(t *testing.T) {
 		"source":      {io.MultiReader(bytes.NewReader(layer[:500_000]), badSource{boom}), boom},
 		"source late": {io.MultiReader(bytes.NewReader(layer), badSource{boom}), boom},
 	} {
-		_, _, err := newGround(t).inWorker(t, t.Context(), tt.r)
+		_, _, err := newGround(t).inWorker(t.Context(), t, tt.r)
 		if !errors.Is(err, tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := newGround(t).inWorker(t, ctx, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
+	if _, _, err := newGround(t).inWorker(ctx, t, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -98,7 +98,7 @@ func TestWorkerIsConfined(t *testing.T) {
 	}
 	defer outside.Close()
 	run := func(name string) map[string]string {
-		cmd := exec.Command("/proc/self/exe", "attack")
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "attack")
 		cmd.Args[0] = name
 		cmd.Env = []string{}
 		cmd.ExtraFiles = []*os.File{root, root, outside} // a descriptor that leaked
