@@ -128,7 +128,7 @@ func (r *run) sysMounts() []launch.Mount {
 		return out // cgroup v1 is not shown: it cannot be delegated safely
 	}
 	flags := uintptr(safe | sys.MountReadOnly)
-	if r.policy.WritableCgroups {
+	if r.managesCgroups() {
 		flags = safe
 	}
 	return append(out, launch.Mount{Type: "cgroup", Source: "cgroup", Dest: "/sys/fs/cgroup", Flags: flags})
