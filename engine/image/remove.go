@@ -51,19 +51,30 @@ func (s *Store) Remove(ctx context.Context, ref string, force bool) (Removed, er
 	return r, err
 }
 
-// unused fails if containers were made from the image.
+// unused fails if containers were made from the image; with force, only if one
+// of them is running: its files would vanish under it.
 func (s *Store) unused(id string, force bool) error {
-	if s.opts.InUse == nil || force {
+	if s.opts.Users == nil {
 		return nil
 	}
-	by, err := s.opts.InUse(id)
+	users, err := s.opts.Users(id)
 	if err != nil {
 		return fmt.Errorf("look for containers of image %.12s: %w", id, err)
 	}
-	if len(by) > 0 {
-		return hint.New(fmt.Errorf("%w: %.12s is used by %s", ErrInUse, id, strings.Join(by, ", ")), "burrow rm "+strings.Join(by, " "))
+	var by []string
+	for _, u := range users {
+		if u.Running || !force {
+			by = append(by, u.Name)
+		}
 	}
-	return nil
+	if len(by) == 0 {
+		return nil
+	}
+	names := strings.Join(by, " ")
+	if force {
+		return hint.New(fmt.Errorf("%w: %.12s is what %s runs on", ErrInUse, id, names), "burrow rm -f "+names)
+	}
+	return hint.New(fmt.Errorf("%w: %.12s is used by %s", ErrInUse, id, names), "burrow rm "+names)
 }
 
 // drop removes the image, its plan first: no container starts on an image that

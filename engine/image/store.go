@@ -38,8 +38,14 @@ type Options struct {
 	Worker string
 	// Stall is how long a source may send nothing; 0 means a minute.
 	Stall time.Duration
-	// InUse tells which containers use an image; nil means none does.
-	InUse func(id string) ([]string, error)
+	// Users tells which containers were made from an image; nil means none.
+	Users func(id string) ([]User, error)
+}
+
+// User is a container made from an image.
+type User struct {
+	Name    string
+	Running bool
 }
 
 // Store is the user's images. Close it when done.

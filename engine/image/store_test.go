@@ -121,16 +121,21 @@ func TestTagUntagRemove(t *testing.T) {
 }
 
 func TestInUse(t *testing.T) {
-	var by []string
-	s := openStore(t, Options{InUse: func(string) ([]string, error) { return by, nil }})
+	var by []User
+	s := openStore(t, Options{Users: func(string) ([]User, error) { return by, nil }})
 	imported(t, s, "x", ent{name: "a"})
-	by = []string{"web"}
+	by = []User{{Name: "web"}, {Name: "db"}}
 	if _, err := s.Remove(t.Context(), "x", false); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "web") {
 		t.Error(err)
 	}
 	if gone, err := s.Prune(t.Context(), func(*Summary) bool { return true }); err != nil || len(gone) > 0 {
 		t.Error(gone, err)
 	}
+	by[1].Running = true
+	if _, err := s.Remove(t.Context(), "x", true); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "db") || strings.Contains(err.Error(), "web") {
+		t.Error(err)
+	}
+	by[1].Running = false
 	if _, err := s.Remove(t.Context(), "x", true); err != nil {
 		t.Error(err)
 	}
