@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -149,4 +150,10 @@ func contains(t testing.TB, text string, parts ...string) {
 			t.Errorf("%q does not contain %q", text, p)
 		}
 	}
+}
+
+// contextDone is a context that the test ends early.
+func contextDone(t testing.TB) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
 }
