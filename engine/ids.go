@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -148,7 +149,16 @@ func (r *run) fromLedger(ctx context.Context, ledger *idmap.Ledger) (err error) 
 	slices.Sort(need.UIDs)
 	slices.Sort(need.GIDs)
 	need.UIDs, need.GIDs = slices.Compact(need.UIDs), slices.Compact(need.GIDs)
-	if r.slice, err = ledger.Take(ctx, need); err != nil {
+	if need.Exact = r.record.SliceRef; need.Exact != nil { // it starts again
+		r.slice, err = ledger.Take(ctx, need)
+		if errors.Is(err, idmap.ErrHeld) {
+			need.Exact = nil
+		}
+	}
+	if need.Exact == nil {
+		r.slice, err = ledger.Take(ctx, need)
+	}
+	if err != nil {
 		return err
 	}
 	r.later(func() { _ = r.slice.Release() })

@@ -52,20 +52,21 @@ type Record struct {
 	// OOMKilled: the kernel killed a process of it for want of memory.
 	OOMKilled bool `json:"oom_killed"`
 	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
-	Cgroup     string    `json:"cgroup,omitempty"`
-	Remove     bool      `json:"remove"`          // --rm: what is left of it may go
-	Waits      bool      `json:"waits,omitempty"` // made by create, and not started yet
-	Restarts   int       `json:"restarts,omitempty"`
-	Quick      int       `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
-	StopSignal string    `json:"stop_signal,omitempty"`    // the image's
-	Userns     string    `json:"userns"`
-	Slice      string    `json:"slice,omitempty"`
-	UIDMap     idmap.Map `json:"uid_map"`
-	GIDMap     idmap.Map `json:"gid_map"`
-	Network    string    `json:"network"`
-	Ports      []string  `json:"ports,omitempty"`
-	Hostname   string    `json:"hostname"`
-	Metadata   Metadata  `json:"metadata"`
+	Cgroup     string          `json:"cgroup,omitempty"`
+	Remove     bool            `json:"remove"`          // --rm: what is left of it may go
+	Waits      bool            `json:"waits,omitempty"` // made by create, and not started yet
+	Restarts   int             `json:"restarts,omitempty"`
+	Quick      int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
+	StopSignal string          `json:"stop_signal,omitempty"`    // the image's
+	Userns     string          `json:"userns"`
+	Slice      string          `json:"slice,omitempty"`
+	SliceRef   *idmap.SliceRef `json:"slice_ref,omitempty"` // to ask for it again
+	UIDMap     idmap.Map       `json:"uid_map"`
+	GIDMap     idmap.Map       `json:"gid_map"`
+	Network    string          `json:"network"`
+	Ports      []string        `json:"ports,omitempty"`
+	Hostname   string          `json:"hostname"`
+	Metadata   Metadata        `json:"metadata"`
 
 	// What follows is in a file of its own, which List does not read.
 	Spec     spec.Spec       `json:"-"`
@@ -109,7 +110,7 @@ func (r *run) writeRecord(context.Context) error {
 	}
 	r.record.ImageID = r.imageID()
 	if r.slice != nil {
-		r.record.Slice = r.slice.Ref.String()
+		r.record.Slice, r.record.SliceRef = r.slice.Ref.String(), &r.slice.Ref
 	}
 	// The record comes last: where there is one, there are details.
 	if err := saveJSON(r.dir, detailsFile, details{Spec: r.record.Spec, Security: r.record.Security}); err != nil {

@@ -18,6 +18,9 @@ import (
 
 // mountRoot mounts the container's root filesystem in the scaffold.
 func (r *run) mountRoot(ctx context.Context) error {
+	if err := r.followIDs(ctx); err != nil {
+		return err
+	}
 	switch {
 	case r.spec.Host:
 		return r.mountHostRoot()

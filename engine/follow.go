@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// followIDs gives what a container has written to the sub-IDs that it has now.
+// A container that starts again asks for its old slice first; if that is
+// another's by now, its files would show as nobody's, and be that other's.
+//
+// It may be interrupted: the record names the old maps until all is done, and a
+// file that has its new owner already is no old owner's.
+func (r *run) followIDs(ctx context.Context) error {
+	from := ownerMap{uids: r.record.UIDMap, gids: r.record.GIDMap}
+	if len(from.uids) == 0 || slices.Equal(from.uids, r.uids) && slices.Equal(from.gids, r.gids) {
+		return nil
+	}
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		// Overlay's own directories hold nothing that lasts; runtime is made anew.
+		if !e.IsDir() || strings.HasSuffix(e.Name(), "work") || e.Name() == filepath.Base(r.runtimePath()) {
+			continue
+		}
+		if err := moveOwners(ctx, filepath.Join(r.dir, e.Name()), from, r.owners()); err != nil {
+			return fmt.Errorf("re-own the container's files: %w", err)
+		}
+	}
+	return nil
+}
+
+// moveOwners re-owns a tree from one container's maps to another's.
+func moveOwners(ctx context.Context, tree string, from, to ownerMap) error {
+	root, err := sys.OpenDir(tree)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return filepath.WalkDir(tree, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(tree, path)
+		if err != nil {
+			return err
+		}
+		return moveOwner(root, rel, from, to)
+	})
+}
+
+func moveOwner(root *os.File, name string, from, to ownerMap) error {
+	st, err := sys.StatBeneath(root, name)
+	if err != nil {
+		return err
+	}
+	uid, gid := moved(from.uids, to.uids, st.Uid), moved(from.gids, to.gids, st.Gid)
+	if uid == st.Uid && gid == st.Gid {
+		return nil
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return sys.ChownBeneath(root, name, int(uid), int(gid))
+	}
+	return sys.ChownKeeping(root, name, int(uid), int(gid), st.Mode&0o7777)
+}
+
+// moved is the anchor ID for whoever had the anchor ID id under the old map.
+func moved(from, to idmap.Map, id uint32) uint32 {
+	inside, ok := from.Container(id)
+	if !ok {
+		return id
+	}
+	if now, ok := to.Host(inside); ok {
+		return now
+	}
+	return id
+}
