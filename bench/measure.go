@@ -110,6 +110,9 @@ func failure(argv []string, err error, stderr string) error {
 			said = line
 		}
 	}
+	if r := []rune(said); len(r) > 120 {
+		said = string(r[:120]) + "…"
+	}
 	if said == "" {
 		return fmt.Errorf("%s: %w", argv[0], err)
 	}

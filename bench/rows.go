@@ -87,8 +87,11 @@ func runRow(ctx context.Context, s setup) row {
 				"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/bin/true"),
 		}, 3, s.rounds),
 	}
-	if ours, crun := r.samples[0].median(), r.samples[2].median(); ours > 0 && crun > 0 {
-		r.note = fmt.Sprintf("%.1f × crun", float64(ours)/float64(crun))
+	ours, theirs, crun := r.samples[0].median(), r.samples[1].median(), r.samples[2].median()
+	if ours > 0 && theirs > 0 && crun > 0 { // two budgets, two answers
+		x := float64(ours) / float64(crun)
+		r.note = fmt.Sprintf("%.1f × crun", x)
+		r.verdict = yes(float64(ours) <= r.limit*float64(theirs)) + ", then " + yes(x <= 2)
 	}
 	return r
 }
