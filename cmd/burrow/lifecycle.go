@@ -359,7 +359,7 @@ func (a *app) containerVerbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.runCommand(), a.createCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(),
 		a.attachCommand(), a.execCommand(), a.waitCommand(), a.logsCommand(), a.rmCommand(), a.inspectCommand(),
-		a.renameCommand(), a.portCommand(), a.topCommand(),
+		a.renameCommand(), a.portCommand(), a.topCommand(), a.cpCommand(),
 	}
 }
 
