@@ -81,6 +81,7 @@ type ociDir struct {
 	rawConf  []byte                  // replaces the configuration
 
 	manifestDigest digest.Digest // set by write
+	manifestRaw    []byte        // likewise
 }
 
 func newOCIDir(t testing.TB) *ociDir {
@@ -132,7 +133,7 @@ func (l *ociDir) write() string {
 		raw = mustJSON(l.t, m)
 	}
 	desc := l.blob(imgspec.MediaTypeImageManifest, raw)
-	l.manifestDigest = desc.Digest
+	l.manifestDigest, l.manifestRaw = desc.Digest, raw
 	desc.Annotations = map[string]string{imgspec.AnnotationRefName: "test"}
 	index := imgspec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []imgspec.Descriptor{desc}}
 	for name, v := range map[string]any{"index.json": index, "oci-layout": imgspec.ImageLayout{Version: "1.0.0"}} {

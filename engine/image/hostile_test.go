@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"os"
@@ -178,4 +179,37 @@ func TestInterrupted(t *testing.T) {
 		t.Error(err)
 	}
 	empty(t, s)
+}
+
+// TestCompressedArchive: what docker save | gzip makes is loaded, a bomb is not.
+func TestCompressedArchive(t *testing.T) {
+	zip := func(data []byte) string {
+		path := filepath.Join(t.TempDir(), "archive.gz")
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write(data)
+		_ = z.Close()
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, worker := range []string{"", "/proc/self/exe"} {
+		s := openStore(t, Options{Worker: worker, Limits: unpack.Limits{Bytes: 1 << 20}})
+		id := load(t, s, newOCIDir(t).layer(tarOf(t, ent{name: "f"})))
+		out := filepath.Join(t.TempDir(), "archive")
+		if err := s.Save(t.Context(), []string{id}, out, SaveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loaded, err := s.Load(t.Context(), zip(plain)); err != nil || loaded[0].ID != id {
+			t.Error(loaded, err)
+		}
+		if _, err := s.Load(t.Context(), zip(make([]byte, 2<<20))); !errors.Is(err, unpack.ErrLimit) {
+			t.Error(err)
+		}
+	}
 }

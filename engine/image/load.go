@@ -11,6 +11,7 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
 
+	"github.com/burrow-run/burrow/engine/image/unpack"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -79,6 +80,10 @@ func (s *Store) loadDockerArchive(ctx context.Context, path string) ([]Loaded, e
 	if err != nil {
 		return nil, err
 	}
+	path, err = s.plainArchive(ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	r, err := dockerarchive.NewReader(sys, path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOtherFormat, err)
@@ -111,4 +116,43 @@ func namesOf(refs []types.ImageReference) []string {
 		}
 	}
 	return names
+}
+
+// plainArchive returns path, or for a compressed file the path of a temporary
+// one that is not: the library would decompress any amount.
+func (s *Store) plainArchive(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("load image: %w", err)
+	}
+	defer f.Close()
+	var head [6]byte
+	n, err := f.ReadAt(head[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) || !unpack.Compressed(head[:n]) {
+		return path, nil // not a plain file, or nothing to do: the reader will see
+	}
+	tmp, err := s.temp()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.Open(tmp)
+	if err != nil {
+		return "", fmt.Errorf("load image: %w", err)
+	}
+	defer dir.Close()
+	out, err := os.CreateTemp(tmp, "plain-*")
+	if err != nil {
+		return "", fmt.Errorf("load image: %w", err)
+	}
+	defer out.Close()
+	if s.opts.Worker == "" {
+		err = unpack.Plain(ctx, out, f, s.opts.Limits)
+	} else {
+		err = unpack.PlainInWorker(ctx, s.opts.Worker, dir, out, f, s.opts.Limits)
+	}
+	if err != nil {
+		_ = os.Remove(out.Name())
+		return "", fmt.Errorf("load %s: %w", path, err)
+	}
+	return out.Name(), nil
 }

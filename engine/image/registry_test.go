@@ -531,3 +531,55 @@ func TestOtherTransports(t *testing.T) {
 		}
 	}
 }
+
+func TestPlatforms(t *testing.T) {
+	l := newOCIDir(t)
+	index := imgspec.Index{MediaType: imgspec.MediaTypeImageIndex}
+	index.SchemaVersion = 2
+	ids := map[string]string{}
+	for _, arch := range []string{"amd64", "arm64", "riscv64"} {
+		one := newOCIDir(t)
+		one.dir = l.dir
+		one.config.Architecture = arch
+		one.layer(tarOf(t, ent{name: arch})).write()
+		index.Manifests = append(index.Manifests, imgspec.Descriptor{
+			MediaType: imgspec.MediaTypeImageManifest, Digest: one.manifestDigest, Size: int64(len(one.manifestRaw)),
+			Platform: &imgspec.Platform{OS: "linux", Architecture: arch},
+		})
+		ids[arch] = digest.FromBytes(mustJSON(t, one.config)).Encoded()
+	}
+	raw := l.blob(imgspec.MediaTypeImageIndex, mustJSON(t, index))
+	r := newRegistry(t, nil)
+	r.dir, r.manifest = l.dir, raw.Digest
+	r.hook = func(w http.ResponseWriter, q *http.Request) bool {
+		if strings.HasSuffix(q.URL.Path, "/latest") || strings.HasSuffix(q.URL.Path, raw.Digest.String()) {
+			w.Header().Set("Content-Type", imgspec.MediaTypeImageIndex)
+			_, _ = w.Write(mustJSON(t, index))
+			return true
+		}
+		return false
+	}
+	s := openStore(t, Options{})
+	for _, arch := range []string{"arm64", "riscv64", "amd64"} {
+		o := insecure()
+		o.OS, o.Arch = "linux", arch
+		got, err := s.Pull(t.Context(), r.image(), o)
+		if err != nil || got[0] != ids[arch] {
+			t.Errorf("%s: %v %v", arch, got, err)
+		}
+	}
+	o := insecure()
+	o.OS, o.Arch = "linux", "s390x"
+	if _, err := s.Pull(t.Context(), r.image(), o); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+	// By the list's digest too, and up to date by it.
+	if p, err := plan.Resolve(s.dirs, r.host()+"/test@"+raw.Digest.String()); err != nil || p.ID != ids["amd64"] {
+		t.Error(p, err)
+	}
+	before := r.hits.Load()
+	o.Arch, o.Policy = "amd64", PullNewer
+	if _, err := s.Pull(t.Context(), r.image(), o); err != nil || r.hits.Load() > before+2 {
+		t.Error(r.hits.Load()-before, err)
+	}
+}

@@ -62,6 +62,36 @@ func newStream(ctx context.Context, r io.Reader) (*stream, error) {
 	return s, nil
 }
 
+// Plain writes r, decompressed, to w, within limits.
+func Plain(ctx context.Context, w io.Writer, r io.Reader, limits Limits) error {
+	s, err := newStream(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	m := &meter{limits: limits, in: s.compressed}
+	buf := make([]byte, chunkSize)
+	for {
+		n, err := s.Read(buf)
+		if err := m.add(n); err != nil {
+			return err
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return streamError(err)
+		}
+	}
+}
+
+// Compressed says whether data that starts like head is in a compression format
+// known here.
+func Compressed(head []byte) bool { return sniff(head) != "" }
+
 // source counts what it reads and marks its errors.
 type source struct {
 	ctx context.Context //nolint:containedctx // ends with the call that made it

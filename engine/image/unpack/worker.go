@@ -41,6 +41,8 @@ type order struct {
 	FilesOnly   bool   `json:"files_only,omitempty"`
 	Split       bool   `json:"split,omitempty"`
 	Scan        bool   `json:"scan,omitempty"`
+	// Plain asks for the decompressed stream on descriptor 4 and nothing else.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // report is what the worker says.
@@ -107,17 +109,31 @@ func InWorker(ctx context.Context, path string, root *os.File, r io.Reader, opts
 	if opts.TarSplit != nil && split == nil {
 		return Result{}, nil, errors.New("bug: a worker writes tar-split to files only")
 	}
-	o, err := json.Marshal(order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Scan: scan})
+	o := order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Scan: scan}
+	rep, err := employ(ctx, path, o, root, split, r)
+	return rep.Result, rep.Owned, err
+}
+
+// PlainInWorker writes r, decompressed, to dst, in the same kind of process.
+// empty is a directory for it to live in.
+func PlainInWorker(ctx context.Context, path string, empty, dst *os.File, r io.Reader, limits Limits) error {
+	_, err := employ(ctx, path, order{Limits: limits, Plain: true}, empty, dst, r)
+	return err
+}
+
+// employ has a worker carry out o.
+func employ(ctx context.Context, path string, o order, root, split *os.File, r io.Reader) (report, error) {
+	text, err := json.Marshal(o)
 	if err != nil {
-		return Result{}, nil, fmt.Errorf("start unpacker: %w", err)
+		return report{}, fmt.Errorf("start unpacker: %w", err)
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
-		return Result{}, nil, fmt.Errorf("start unpacker: %w", err)
+		return report{}, fmt.Errorf("start unpacker: %w", err)
 	}
 	defer in.Close()
 	cmd := exec.CommandContext(ctx, path)
-	cmd.Args = []string{WorkerName, string(o)}
+	cmd.Args = []string{WorkerName, string(text)}
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{root, split, out}
@@ -133,31 +149,30 @@ func InWorker(ctx context.Context, path string, root *os.File, r io.Reader, opts
 	_ = out.Close()
 	if err != nil {
 		feed.abort()
-		return Result{}, nil, fmt.Errorf("start unpacker: %w", err)
+		return report{}, fmt.Errorf("start unpacker: %w", err)
 	}
 	feed.start()
 	var rep report
 	derr := json.NewDecoder(io.LimitReader(in, maxReport)).Decode(&rep)
 	werr := cmd.Wait()
 	rerr := feed.wait()
-	res, err := judge(ctx, rep, derr, werr, rerr, noise.String())
-	return res, rep.Owned, err
+	return rep, judge(ctx, rep, derr, werr, rerr, noise.String())
 }
 
 // judge decides what went wrong first. An error of the source explains all
 // that came after it.
-func judge(ctx context.Context, rep report, derr, werr, rerr error, noise string) (Result, error) {
+func judge(ctx context.Context, rep report, derr, werr, rerr error, noise string) error {
 	switch {
 	case ctx.Err() != nil:
-		return Result{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	case rerr != nil:
-		return Result{}, fmt.Errorf("%w: %w", errRead, rerr)
+		return fmt.Errorf("%w: %w", errRead, rerr)
 	case rep.Error != "":
-		return Result{}, &reported{rep.Error, rep.Kind.sentinel()}
+		return &reported{rep.Error, rep.Kind.sentinel()}
 	case derr != nil || werr != nil:
-		return Result{}, fmt.Errorf("unpacker died: %w", errors.Join(werr, errors.New(noise)))
+		return fmt.Errorf("unpacker died: %w", errors.Join(werr, errors.New(noise)))
 	}
-	return rep.Result, nil
+	return nil
 }
 
 // limited keeps the first line of what the worker wrote to standard error.

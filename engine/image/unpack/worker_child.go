@@ -34,6 +34,12 @@ func work(ctx context.Context, args []string) report {
 	// The zone file would be looked for in the layer.
 	time.Local = time.UTC
 	debug.SetMemoryLimit(softMemory)
+	if o.Plain {
+		if err := Plain(ctx, os.NewFile(fdSplit, "plain"), os.Stdin, o.Limits); err != nil {
+			return failed(err)
+		}
+		return report{}
+	}
 	root := os.NewFile(fdRoot, "layer")
 	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly}
 	if o.Split {
