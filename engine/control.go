@@ -138,6 +138,7 @@ func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
 		if !now.Owner.Alive() {
 			now.Exited, now.ExitCode, now.Finished = true, exitUnknown, time.Now().UTC()
 			now.Error = "supervisor was killed: exit status unknown"
+			noteLost(d, now)
 			return now, saveRecord(dir, now)
 		}
 		select {

@@ -41,15 +41,27 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	defer r.cleanUp()
 	r.adopt(rec)
 	r.record = rec
+	r.joinCgroup(ctx, rec)
 	if err := r.joinConfig(ctx, rec, e); err != nil {
+		return Exit{ID: rec.ID}, err
+	}
+	if err := r.awaitJoin(ctx); err != nil {
 		return Exit{ID: rec.ID}, err
 	}
 	c, err := launch.Join(ctx, r.config, r.program)
 	if err != nil {
 		return Exit{ID: rec.ID}, err
 	}
+	if err := r.checkCgroup(c.PID()); err != nil {
+		c.Destroy()
+		return Exit{ID: rec.ID}, err
+	}
 	if e.Detach {
-		return Exit{ID: rec.ID, Detached: true}, c.Exec()
+		if err := c.Exec(); err != nil {
+			return Exit{ID: rec.ID}, err
+		}
+		r.noteExec(c.PID(), e.Args)
+		return Exit{ID: rec.ID, Detached: true}, nil
 	}
 	defer c.Destroy()
 	session, err := r.attach(c)
@@ -60,6 +72,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	if err := c.Exec(); err != nil {
 		return Exit{ID: rec.ID}, err
 	}
+	r.noteExec(c.PID(), e.Args)
 	return r.wait(ctx, c, session)
 }
 

@@ -54,6 +54,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 	if err := removeClaimed(d, rec); err != nil {
 		return "", err
 	}
+	noteRemoved(d, rec)
 	if rec.Name == "" {
 		reclaimNames(d) // which one it had, the damaged record could not say
 	}
@@ -171,7 +172,9 @@ func reclaimContainer(d paths.Dirs, id string) {
 	}
 	defer hold.Close()
 	rec.ID = id
-	_ = removeClaimed(d, rec)
+	if removeClaimed(d, rec) == nil && rec.PID != 0 {
+		noteLost(d, rec)
+	}
 }
 
 func older(path string, age time.Duration) bool {

@@ -145,6 +145,11 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	}
 	r.debug("step done", "exec", begin)
 	r.confineSelf()
+	noted := make(chan struct{})
+	go func() { // beside the payload, not before it
+		defer close(noted)
+		r.noteStart()
+	}()
 	if r.onStarted != nil {
 		r.onStarted()
 	}
@@ -154,6 +159,8 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	exit.OOMKilled = r.outOfMemory(exit)
+	<-noted
+	r.noteEnd(exit)
 	r.ended(exit)
 	select {
 	case <-reclaimed:

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/ctrlog"
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -130,6 +131,7 @@ func (r *run) writeCreated(ctx context.Context) error {
 
 // failed notes why the payload never ran. With --rm nothing of the container stays.
 func (r *run) failed(why error) {
+	r.note(audit.Failed, func(a *audit.Record) { a.Error = why.Error() })
 	if r.spec.Remove {
 		return // adopt has seen to it
 	}

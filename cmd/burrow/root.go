@@ -54,7 +54,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.psCommand(), a.containerCommand(),
 		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
-		a.infoCommand(), a.versionCommand(), a.unshareCommand(), a.systemCommand(),
+		a.infoCommand(), a.versionCommand(), a.eventsCommand(), a.auditCommand(), a.unshareCommand(), a.systemCommand(),
 	)
 	root.AddCommand(a.containerVerbs()...)
 	root.AddCommand(a.imageCommands()...)

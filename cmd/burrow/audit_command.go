@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine/audit"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// trailFlags select records of the trail.
+type trailFlags struct {
+	since, until, format string
+	filters              []string
+	stream               bool
+}
+
+func (f *trailFlags) define(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.since, "since", "", "only records after `TIME`: a duration such as 10m, a Unix time, or RFC 3339")
+	fs.StringVar(&f.until, "until", "", "only records before `TIME`")
+	fs.StringArrayVarP(&f.filters, "filter", "f", nil, "only records with `KEY=VALUE`: container, event, image or type")
+	fs.StringVar(&f.format, "format", "", "json, or a Go template")
+}
+
+// events is the trail as Docker's and Podman's users know it.
+func (a *app) eventsCommand() *cobra.Command {
+	f := trailFlags{stream: true}
+	cmd := &cobra.Command{
+		Use: "events [OPTIONS]", Short: "Show what happens to containers, as it happens", Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.showTrail(cmd.Context(), f) },
+	}
+	f.define(cmd)
+	cmd.Flags().BoolVar(&f.stream, "stream", true, "go on as things happen")
+	return cmd
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	var f trailFlags
+	cmd := &cobra.Command{
+		Use: "audit [OPTIONS]", Short: "Show the audit trail: who started what, when, and how it ended",
+		Args: exactly(0, "no arguments; the other form is burrow audit verify"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.showTrail(cmd.Context(), f) },
+	}
+	f.define(cmd)
+	cmd.AddCommand(&cobra.Command{
+		Use: "verify", Short: "Check that no record was changed, left out or inserted", Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			n, err := audit.At(c.dirs.State).Verify()
+			if errors.Is(err, audit.ErrBroken) {
+				return hint.New(err, "journalctl --user SYSLOG_IDENTIFIER=burrow has the same records where there is a journal")
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%d records, the chain holds\n", n)
+			return nil
+		},
+	})
+	return cmd
+}
+
+func (a *app) showTrail(ctx context.Context, f trailFlags) error {
+	c, _, _, err := whoAmI()
+	if err != nil {
+		return err
+	}
+	keep, err := f.keep()
+	if err != nil {
+		return err
+	}
+	print, err := a.recordPrinter(f.format)
+	if err != nil {
+		return err
+	}
+	since, err := parseTime(f.since)
+	if err != nil {
+		return fmt.Errorf("--since %w", err)
+	}
+	until, err := parseTime(f.until)
+	if err != nil {
+		return fmt.Errorf("--until %w", err)
+	}
+	if f.stream && since.IsZero() {
+		since = time.Now() // as Docker: only what happens from now on
+	}
+	if !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, maxTime(until, time.Now().Add(10*time.Millisecond)))
+		defer cancel()
+	}
+	err = audit.At(c.dirs.State).Read(ctx, f.stream, func(r audit.Record) error {
+		if r.Time.Before(since) || !until.IsZero() && r.Time.After(until) || !keep(r) {
+			return nil
+		}
+		return print(r)
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// keep combines the filters as Docker does: values of one key are alternatives,
+// all keys must fit.
+func (f trailFlags) keep() (func(audit.Record) bool, error) {
+	want := map[string][]string{}
+	for _, raw := range f.filters {
+		key, value, ok := strings.Cut(raw, "=")
+		if !ok || !slices.Contains([]string{"container", "event", "image", "type"}, key) {
+			return nil, fmt.Errorf("--filter %q: needs container=, event=, image= or type=", raw)
+		}
+		want[key] = append(want[key], value)
+	}
+	fits := func(key string, match func(value string) bool) bool {
+		values, asked := want[key]
+		return !asked || slices.ContainsFunc(values, match)
+	}
+	return func(r audit.Record) bool {
+		return fits("container", func(v string) bool { return v == r.Name || v != "" && strings.HasPrefix(r.ID, v) }) &&
+			fits("event", func(v string) bool { return v == string(r.Kind) || v == "die" && r.Kind == audit.Died }) &&
+			fits("image", func(v string) bool { return v == r.Image || v == r.ImageID }) &&
+			fits("type", func(v string) bool { return v == "container" })
+	}, nil
+}
+
+func (a *app) recordPrinter(format string) (func(audit.Record) error, error) {
+	switch format {
+	case "":
+		return func(r audit.Record) error {
+			_, err := fmt.Fprintln(a.out, recordLine(r))
+			return err
+		}, nil
+	case "json":
+		e := json.NewEncoder(a.out)
+		return func(r audit.Record) error { return e.Encode(r) }, nil
+	}
+	t, err := template.New("format").Funcs(template.FuncMap{"json": toJSON}).Parse(format)
+	if err != nil {
+		return nil, fmt.Errorf("--format: %w", err)
+	}
+	return func(r audit.Record) error {
+		if err := t.Execute(a.out, r); err != nil {
+			return fmt.Errorf("--format: %w", err)
+		}
+		_, err := fmt.Fprintln(a.out)
+		return err
+	}, nil
+}
+
+// recordLine is Podman's form: time, type, event, ID, and the rest in parentheses.
+func recordLine(r audit.Record) string {
+	more := []string{"image=" + r.Image, "name=" + r.Name}
+	if r.ExitCode != nil {
+		more = append(more, "exitCode="+strconv.Itoa(*r.ExitCode))
+	}
+	if len(r.Relaxations) > 0 {
+		more = append(more, "relaxations="+strings.Join(r.Relaxations, "+"))
+	}
+	return fmt.Sprintf("%s container %s %s (%s)", r.Time.Local().Format("2006-01-02 15:04:05.999999999 -0700 MST"),
+		r.Kind, r.ID, oneLine(strings.Join(more, ", ")))
+}

@@ -1,0 +1,43 @@
+package audit
+
+import "time"
+
+// Kind is what happened, by Podman's names.
+type Kind string
+
+// The kinds of record.
+const (
+	Create Kind = "create"
+	Start  Kind = "start"
+	Exec   Kind = "exec"
+	Died   Kind = "died"   // the container's first process has ended
+	Failed Kind = "failed" // the payload was never started
+	Lost   Kind = "lost"   // it ended, and nobody saw how
+	Remove Kind = "remove"
+)
+
+// Record is one line of the trail. Zero fields are left out.
+type Record struct {
+	Seq  uint64    `json:"seq"`
+	Prev string    `json:"prev"` // SHA-256 of the line before, hexadecimal; of the first: empty
+	Time time.Time `json:"time"`
+	Kind Kind      `json:"kind"`
+
+	ID      string `json:"id"`
+	Name    string `json:"name,omitempty"`
+	Image   string `json:"image,omitempty"`
+	ImageID string `json:"image_id,omitempty"`
+
+	UID      uint32 `json:"uid"`       // of the invoking user, on the host
+	LoginUID string `json:"login_uid"` // as the kernel has it
+	PID      int    `json:"pid,omitempty"`
+	Started  uint64 `json:"start_time,omitempty"` // of PID, in clock ticks after boot
+	Userns   string `json:"userns,omitempty"`     // user:[inode]
+	Cgroup   string `json:"cgroup,omitempty"`
+
+	ArgvSHA256  string   `json:"argv_sha256,omitempty"` // of the arguments, each with a NUL behind it
+	Mounts      []string `json:"mounts,omitempty"`      // SOURCE:DEST
+	Relaxations []string `json:"relaxations,omitempty"` // by ID, as in the security report
+	ExitCode    *int     `json:"exit_code,omitempty"`
+	Error       string   `json:"error,omitempty"`
+}

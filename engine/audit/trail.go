@@ -1,0 +1,203 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
+
+	"github.com/burrow-run/burrow/internal/sys"
+)
+
+// ErrBroken means that the chain does not hold at some record.
+var ErrBroken = errors.New("audit trail is broken")
+
+// maxLine bounds a record: the tail of the file is read to find the last one.
+const maxLine = 256 << 10
+
+// Trail is the file of one user.
+type Trail struct{ path string }
+
+// At is the trail kept in the state directory.
+func At(state string) Trail { return Trail{filepath.Join(state, "audit.jsonl")} }
+
+// Append writes a record behind the last one, with its number, its time and the
+// hash that chains it. It also goes to journald; that it could not is no error.
+func (t Trail) Append(r Record) error {
+	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer f.Close()
+	if err := sys.LockFile(f); err != nil { // until Close
+		return fmt.Errorf("audit: %w", err)
+	}
+	last, err := lastLine(f)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	r.Seq, r.Prev = 1, ""
+	if len(last) > 0 {
+		var before Record
+		// A damaged line is chained to as it is: Verify reports it.
+		_ = json.Unmarshal(last, &before)
+		r.Seq, r.Prev = before.Seq+1, hash(last)
+	}
+	r.Time = time.Now().UTC()
+	if b, err := os.ReadFile("/proc/self/loginuid"); err == nil {
+		r.LoginUID = string(b)
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("bug: encode audit record: %w", err)
+	}
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	toJournal(r)
+	return nil
+}
+
+func hash(line []byte) string {
+	sum := sha256.Sum256(line)
+	return hex.EncodeToString(sum[:])
+}
+
+// lastLine is the last line of the file without its newline. A line that was
+// cut off by a full disk is ended first, so that the next one stands alone.
+func lastLine(f *os.File) ([]byte, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil || size == 0 {
+		return nil, err
+	}
+	tail := make([]byte, min(size, maxLine))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
+		return nil, err
+	}
+	whole, ended := bytes.CutSuffix(tail, []byte("\n"))
+	if !ended {
+		if _, err := f.Write([]byte("\n")); err != nil {
+			return nil, err
+		}
+	}
+	return whole[bytes.LastIndexByte(whole, '\n')+1:], nil
+}
+
+func toJournal(r Record) {
+	if !journal.Enabled() {
+		return
+	}
+	vars := map[string]string{
+		"SYSLOG_IDENTIFIER": "burrow", "BURROW_EVENT": string(r.Kind), "BURROW_ID": r.ID, "BURROW_NAME": r.Name,
+		"IMAGE_NAME": r.Image, "IMAGE_DIGEST": r.ImageID, "ARGV_SHA256": r.ArgvSHA256, "USERNS": r.Userns, "CGROUP": r.Cgroup,
+		"SECURITY_DEVIATIONS": strings.Join(r.Relaxations, " "),
+	}
+	if r.ExitCode != nil {
+		vars["EXIT_CODE"] = strconv.Itoa(*r.ExitCode)
+	}
+	_ = journal.Send(fmt.Sprintf("container %s %.12s: %s", r.Name, r.ID, r.Kind), journal.PriInfo, vars)
+}
+
+// Argv is the hash of a command line.
+func Argv(args []string) string {
+	h := sha256.New()
+	for _, a := range args {
+		_, _ = io.WriteString(h, a+"\x00") // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Read hands all records to fn, oldest first; lines that are none are skipped.
+// With follow it goes on as records are appended, until ctx ends.
+func (t Trail) Read(ctx context.Context, follow bool, fn func(Record) error) error {
+	f, err := os.Open(t.path)
+	for errors.Is(err, os.ErrNotExist) && follow {
+		if err := pause(ctx); err != nil {
+			return err
+		}
+		f, err = os.Open(t.path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	var part []byte
+	for {
+		line, err := r.ReadBytes('\n')
+		part = append(part, line...)
+		switch {
+		case err == nil:
+			var rec Record
+			if json.Unmarshal(part, &rec) == nil {
+				if err := fn(rec); err != nil {
+					return err
+				}
+			}
+			part = part[:0]
+		case !errors.Is(err, io.EOF):
+			return fmt.Errorf("audit: %w", err)
+		case !follow:
+			return nil
+		default:
+			if err := pause(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(50 * time.Millisecond):
+		return nil
+	}
+}
+
+// Verify checks the chain and returns how many records it has. The error names
+// the first line at which it does not hold. What is missing at the end cannot be
+// seen from the file alone: compare the count, or the journal.
+func (t Trail) Verify() (records int, err error) {
+	f, err := os.Open(t.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("audit: %w", err)
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, maxLine)
+	prev := ""
+	for sc.Scan() {
+		var r Record
+		switch err := json.Unmarshal(sc.Bytes(), &r); {
+		case err != nil:
+			return records, fmt.Errorf("%w at line %d: it is no record", ErrBroken, records+1)
+		case r.Prev != prev:
+			return records, fmt.Errorf("%w at line %d: the line before was changed, or one is missing", ErrBroken, records+1)
+		case r.Seq != uint64(records)+1:
+			return records, fmt.Errorf("%w at line %d: it has number %d", ErrBroken, records+1, r.Seq)
+		}
+		prev = hash(sc.Bytes())
+		records++
+	}
+	return records, sc.Err()
+}
