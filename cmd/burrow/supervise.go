@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -24,7 +25,13 @@ import (
 // What the supervisor finds open, besides standard streams on /dev/null.
 const (
 	reportFD = 3 // it writes one report to it, and closes it
-	clientFD = 4 // somebody who is attached from the first byte on, or closed
+	clientFD = 4 // somebody who is attached from the first byte on
+)
+
+// What follows the container's ID on a supervisor's command line.
+const (
+	argAgain  = "again"  // it starts its container once more
+	argClient = "client" // clientFD is open
 )
 
 // report is what a supervisor tells the command that started it.
@@ -44,8 +51,11 @@ func (e *reported) Error() string { return e.report.Error }
 // command that started it and says nothing but its report.
 func supervisor(ctx context.Context, args []string) int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	out := os.NewFile(reportFD, "report")
-	unix.CloseOnExec(reportFD)
+	var out *os.File
+	if !slices.Contains(args, argAgain) {
+		out = os.NewFile(reportFD, "report")
+		unix.CloseOnExec(reportFD)
+	}
 	tell := func(r report) {
 		if out != nil {
 			_ = json.NewEncoder(out).Encode(r)
@@ -72,7 +82,10 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return engine.Exit{}, err
 	}
-	so := engine.SuperviseOptions{Started: started, Client: attachedClient(), Again: len(args) > 1}
+	so := engine.SuperviseOptions{Started: started, Again: slices.Contains(args[1:], argAgain)}
+	if slices.Contains(args[1:], argClient) {
+		so.Client = attachedClient()
+	}
 	o := a.engineOptions(c, uids, gids)
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if err != nil {
@@ -90,14 +103,11 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 // the last start is gone with the old one.
 func restartSupervisor(id string) error {
 	env := append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
-	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, "again"}, env))
+	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, argAgain}, env))
 }
 
 // attachedClient is the connection that the starting command has handed over.
 func attachedClient() net.Conn {
-	if _, err := unix.FcntlInt(clientFD, unix.F_GETFD, 0); err != nil {
-		return nil
-	}
 	f := os.NewFile(clientFD, "client")
 	defer f.Close()
 	conn, err := net.FileConn(f)
@@ -125,6 +135,8 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	}
 	cmd.ExtraFiles = []*os.File{write}
 	if client != nil {
+		// Said, not guessed: without one, the number is the runtime's poller.
+		cmd.Args = append(cmd.Args, argClient)
 		cmd.ExtraFiles = append(cmd.ExtraFiles, client)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

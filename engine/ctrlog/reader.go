@@ -101,7 +101,7 @@ func Read(ctx context.Context, path string, q Query, fn func(Line) error) error 
 func excess(kept []Line, n int) int {
 	lines := 0
 	for i := len(kept) - 1; i >= 0; i-- {
-		if !kept[i].Partial {
+		if !kept[i].Partial || i == len(kept)-1 { // the last may have no end yet
 			lines++
 		}
 		if lines > n {

@@ -46,13 +46,12 @@ type Writer struct {
 	mu   sync.Mutex
 	f    *os.File
 	size int64
-	rest map[Stream][]byte // an unfinished line
 	now  func() time.Time
 }
 
 // Create opens the log at path for appending.
 func Create(path string, o Options) (*Writer, error) {
-	w := &Writer{path: path, opts: o, rest: map[Stream][]byte{}, now: time.Now}
+	w := &Writer{path: path, opts: o, now: time.Now}
 	if err := w.open(); err != nil {
 		return nil, err
 	}
@@ -73,31 +72,28 @@ func (w *Writer) open() error {
 	return nil
 }
 
-// Write takes what was printed on a stream. Whole lines are written at once;
-// the rest waits for its end, or until it is MaxPart long.
+// Write takes what was printed on a stream and writes it at once: whole lines,
+// and what has no end yet as a part, so that a prompt is seen and a crash loses
+// nothing.
 func (w *Writer) Write(s Stream, p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf := append(w.rest[s], p...)
-	for len(buf) > 0 {
-		i := bytes.IndexByte(buf, '\n')
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
 		switch {
 		case i >= 0 && i <= MaxPart:
-			if err := w.line(s, buf[:i], true); err != nil {
+			if err := w.line(s, p[:i], true); err != nil {
 				return err
 			}
-			buf = buf[i+1:]
-		case len(buf) >= MaxPart:
-			if err := w.line(s, buf[:MaxPart], false); err != nil {
-				return err
-			}
-			buf = buf[MaxPart:]
+			p = p[i+1:]
 		default:
-			w.rest[s] = append([]byte(nil), buf...)
-			return nil
+			n := min(len(p), MaxPart)
+			if err := w.line(s, p[:n], false); err != nil {
+				return err
+			}
+			p = p[n:]
 		}
 	}
-	w.rest[s] = nil
 	return nil
 }
 
@@ -169,17 +165,9 @@ func (w *Writer) rotate() error {
 	return w.open()
 }
 
-// Close writes what is left of unfinished lines.
+// Close closes the file.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, s := range []Stream{Stdout, Stderr} {
-		if len(w.rest[s]) > 0 {
-			if err := w.line(s, w.rest[s], false); err != nil {
-				return err
-			}
-			w.rest[s] = nil
-		}
-	}
 	return w.f.Close()
 }
