@@ -51,6 +51,9 @@ func asked(r spec.Resources) []cgroup.Limit {
 // planCgroup decides where the container's cgroup will be and checks that each
 // limit asked for has its controller there. It makes nothing.
 func (r *run) planCgroup(ctx context.Context) (err error) {
+	if r.cgroup.made != nil {
+		return nil // a further process: the container has its cgroup
+	}
 	res := r.spec.Resources
 	place := cgroup.Nowhere("--cgroups=disabled")
 	if !res.NoCgroup {
@@ -101,9 +104,10 @@ func (r *run) startCgroup(ctx context.Context) error {
 		return nil
 	}
 	options := cgroup.Options{
-		Limits: limits(r.spec.Resources),
-		Asked:  asked(r.spec.Resources),
-		Nested: r.managesCgroups() || slices.Contains(r.policy.Capabilities.Bounding, "CAP_SYS_ADMIN"),
+		Limits:   limits(r.spec.Resources),
+		Asked:    asked(r.spec.Resources),
+		Nested:   r.managesCgroups() || slices.Contains(r.policy.Capabilities.Bounding, "CAP_SYS_ADMIN"),
+		Outlives: r.sup != nil,
 	}
 	go func() {
 		defer close(r.cgroup.made)
@@ -154,6 +158,42 @@ func (r *run) awaitCgroup(ctx context.Context) error {
 		return nil // it has no root that could
 	}
 	return g.Give(int(uid), int(gid))
+}
+
+// joinCgroup begins to open the cgroup of a running container for a further
+// process. There is no doing without: outside it would have no limits.
+func (r *run) joinCgroup(ctx context.Context, rec Record) {
+	r.cgroup.made = make(chan struct{})
+	if rec.Cgroup == "" {
+		close(r.cgroup.made)
+		return
+	}
+	go func() {
+		defer close(r.cgroup.made)
+		r.cgroup.group, r.cgroup.err = cgroup.Join(ctx, r.opts.Manager, rec.Cgroup, rec.PID)
+	}()
+	r.later(func() {
+		<-r.cgroup.made
+		if g := r.cgroup.group; g != nil {
+			g.Leave()
+		}
+	})
+}
+
+// awaitJoin waits until the cgroup is open.
+func (r *run) awaitJoin(ctx context.Context) error {
+	select {
+	case <-r.cgroup.made:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := r.cgroup.err; err != nil {
+		return hint.New(err, "run burrow exec from where the container was started")
+	}
+	if g := r.cgroup.group; g != nil {
+		r.config.Cgroup = g.File()
+	}
+	return nil
 }
 
 // checkCgroup verifies from outside that the container is where its limits hold.

@@ -22,6 +22,9 @@ type Options struct {
 	// Nested puts the container one level below its limits, for one that may
 	// write to the cgroups it sees: those it could lift.
 	Nested bool
+	// Outlives: the container outlives its terminal, and even its command if
+	// that is killed.
+	Outlives bool
 }
 
 // Group is a container's cgroup. While it is open, nobody reclaims it.
@@ -33,7 +36,7 @@ type Group struct {
 // Make makes the cgroup of the container id. It may move this process, and with
 // it all threads, to a cgroup beside it, which can take tens of milliseconds.
 func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err error) {
-	if dir, ok := p.manager.within(); ok && p.base == "" && p.slice == "" {
+	if dir, ok := p.manager.within(o.Outlives); ok && p.base == "" && p.slice == "" {
 		p.base = dir
 	}
 	if p.base == "" {
@@ -45,7 +48,7 @@ func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err er
 		return nil, err
 	}
 	g := &Group{}
-	if g.dir, err = create(path.Join(p.base, prefix+id)); err != nil {
+	if g.dir, err = create(ctx, path.Join(p.base, prefix+id)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -53,6 +56,9 @@ func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err er
 			g.Remove(ctx)
 		}
 	}()
+	if !o.Outlives {
+		markMortal(g.dir)
+	}
 	p.controllers = words(g.dir.Name(), "cgroup.controllers")
 	for _, l := range o.Asked {
 		if p.Lacks(l.Controller) {
@@ -70,9 +76,13 @@ func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err er
 
 // create makes a cgroup and locks it. Between the two, another command may take
 // it for one whose owner has died.
-func create(dir string) (*os.File, error) {
+func create(ctx context.Context, dir string) (*os.File, error) {
 	for {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		err := os.Mkdir(dir, 0o755)
+		if errors.Is(err, os.ErrExist) && reclaim(ctx, dir, false) == nil {
+			continue // it was left by a command that was killed; the container starts again
+		}
+		if err != nil {
 			return nil, fmt.Errorf("make cgroup: %w", err)
 		}
 		f, err := sys.OpenDir(dir)

@@ -111,7 +111,7 @@ func TestRemoveKillsWhatIsLeft(t *testing.T) {
 
 func TestReclaimTakesOnlyWhatNobodyOwns(t *testing.T) {
 	dir := tree(t)
-	const other, lost = "fedcba9876543210", "00112233445566778899"
+	const other, lost, orphan, empty = "fedcba9876543210", "00112233445566778899", "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
 	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -121,21 +121,95 @@ func TestReclaimTakesOnlyWhatNobodyOwns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer live.Remove(t.Context())
-	for _, d := range []string{"burrow-" + lost, "burrow-of-somebody.service"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+	for _, d := range []string{lost, orphan, empty, "of-somebody.service"} {
+		if err := os.Mkdir(filepath.Join(dir, "burrow-"+d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put(t, filepath.Join(dir, "burrow-"+lost), sleeper(t, nil)) // as of a container that lost its command
+	// A container of the foreground and one of a supervisor, which both were killed.
+	put(t, filepath.Join(dir, "burrow-"+lost), sleeper(t, nil))
+	if err := unix.Setxattr(filepath.Join(dir, "burrow-"+lost), "user.burrow.mortal", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "burrow-"+orphan), sleeper(t, nil))
 	g := makeGroup(t, "", cgroup.Options{})
 	defer g.Remove(t.Context())
 	g.Reclaim(t.Context())
 	for name, want := range map[string]bool{
-		"burrow-" + id: true, "burrow-" + other: true, "burrow-" + lost: false, "burrow-of-somebody.service": true,
+		"burrow-" + id: true, "burrow-" + other: true, "burrow-" + lost: false,
+		"burrow-" + orphan: true, "burrow-" + empty: false, "burrow-of-somebody.service": true,
 	} {
 		if got := exists(filepath.Join(dir, name)); got != want {
 			t.Errorf("%s is there: %v, want %v", name, got, want)
 		}
+	}
+}
+
+// A foreground container's group is marked, one with a supervisor's is not.
+func TestMortality(t *testing.T) {
+	dir := tree(t)
+	for _, outlives := range []bool{false, true} {
+		g := makeGroup(t, "", cgroup.Options{Outlives: outlives})
+		_, err := unix.Getxattr(filepath.Join(dir, "burrow-"+id), "user.burrow.mortal", nil)
+		if (err != nil) != outlives {
+			t.Errorf("outlives %v: %v", outlives, err)
+		}
+		g.Remove(t.Context())
+	}
+}
+
+// A supervised container that starts again finds what its killed supervisor has left.
+func TestMakeTakesOverWhatIsLeft(t *testing.T) {
+	dir := tree(t)
+	left := filepath.Join(dir, "burrow-"+id)
+	if err := os.Mkdir(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g := makeGroup(t, "", cgroup.Options{})
+	g.Remove(t.Context())
+
+	if err := os.Mkdir(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, left, sleeper(t, nil)) // it lives
+	p, err := cgroup.Find(t.Context(), cgroup.Manager{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Make(t.Context(), id, cgroup.Options{}); !errors.Is(err, os.ErrExist) {
+		t.Errorf("took over the cgroup of a living container: %v", err)
+	}
+}
+
+func TestJoin(t *testing.T) {
+	dir := tree(t)
+	g := makeGroup(t, "", cgroup.Options{Nested: true})
+	defer g.Remove(t.Context())
+	first := sleeper(t, g.File())
+	join := func() {
+		t.Helper()
+		j, err := cgroup.Join(t.Context(), cgroup.Manager{}, g.Path(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Leave()
+		if err := j.Check(sleeper(t, j.File())); err != nil {
+			t.Error(err)
+		}
+	}
+	join()
+	sub := filepath.Join(cgroup.Root, g.Path(), "init.scope") // as systemd in a container does
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, sub, first)
+	join()
+	put(t, dir+"/shell", first)
+	if _, err := cgroup.Join(t.Context(), cgroup.Manager{}, g.Path(), first); err == nil {
+		t.Error("joined a container that is not in its cgroup")
+	}
+	if _, err := cgroup.Join(t.Context(), cgroup.Manager{}, "/user.slice", first); err == nil {
+		t.Error("joined a cgroup that is no container's")
 	}
 }
 

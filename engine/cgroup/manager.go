@@ -45,13 +45,17 @@ func (m Manager) dir() string {
 // within returns the user's scope if containers can be cloned into it from
 // where this process is: the scope is there, the anchor keeps it there, and we are
 // in the manager's part of the tree too, as in a desktop session or a service.
-func (m Manager) within() (string, bool) {
+// A command that stays must not stay in a scope: that ends with its terminal.
+func (m Manager) within(stays bool) (string, bool) {
 	dir := path.Join(m.dir(), "app.slice", scopeName) // where systemd puts scopes without a Slice=
 	own, err := Of(os.Getpid())
 	if err != nil || len(words(path.Join(dir, anchor), "cgroup.procs")) == 0 {
 		return "", false
 	}
-	return dir, owned(dir) && owned(common(path.Join(Root, own), dir))
+	if unit, ok := upwards(own, isUnit); stays && (!ok || strings.HasSuffix(unit, ".scope")) {
+		return "", false
+	}
+	return dir, owned(dir) && owned(path.Join(Root, common(own, strings.TrimPrefix(dir, Root))))
 }
 
 // delegates says whether the unit that owns dir has left it to its processes.
@@ -88,9 +92,24 @@ func (m Manager) Adopt(ctx context.Context, pid int) error {
 	return settle(base)
 }
 
-// enter puts a process into the cgroup sub of a unit, which is started if need
-// be, and returns the unit's own directory.
+// enter puts a process into the cgroup sub of a scope of ours, which is started
+// if need be, and returns the scope's own directory.
 func (m Manager) enter(ctx context.Context, unit, slice string, pid int, sub string) (string, error) {
+	return m.move(ctx, unit, pid, sub, func(ctx context.Context, s *systemd) error {
+		return s.enter(ctx, unit, slice, pid, sub)
+	})
+}
+
+// attach puts a process into the cgroup sub of a unit that runs.
+func (m Manager) attach(ctx context.Context, unit string, pid int, sub string) error {
+	_, err := m.move(ctx, unit, pid, sub, func(ctx context.Context, s *systemd) error {
+		return s.attach(ctx, unit, pid, sub)
+	})
+	return err
+}
+
+// move connects, lets do move the process, and verifies that it has moved.
+func (m Manager) move(ctx context.Context, unit string, pid int, sub string, do func(context.Context, *systemd) error) (string, error) {
 	if base, ok := below(pid, unit, sub); ok {
 		return base, nil
 	}
@@ -101,7 +120,7 @@ func (m Manager) enter(ctx context.Context, unit, slice string, pid int, sub str
 		return "", err
 	}
 	defer s.conn.Close()
-	if err := s.enter(ctx, unit, slice, pid, sub); err != nil {
+	if err := do(ctx, s); err != nil {
 		return "", fmt.Errorf("%s: %w", unit, err)
 	}
 	if base, ok := below(pid, unit, sub); ok {

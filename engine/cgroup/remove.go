@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,9 +41,10 @@ func remove(ctx context.Context, dir string) error {
 	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 }
 
-// reclaim removes a container's cgroup whose owner has died. The lock tells:
-// it ends with the process that held it.
-func reclaim(ctx context.Context, dir string) error {
+// reclaim removes a container's cgroup whose owner has died. The lock tells: it
+// ends with the process that held it. What lives in the cgroup is killed if asked
+// for; else that is an error.
+func reclaim(ctx context.Context, dir string, kill bool) error {
 	f, err := sys.OpenDir(dir)
 	if err != nil {
 		return err
@@ -51,14 +53,36 @@ func reclaim(ctx context.Context, dir string) error {
 	if err := sys.TryLockFile(f); err != nil {
 		return err
 	}
-	if !exists(f) {
+	switch {
+	case !exists(f):
 		return nil // its owner has removed it, and perhaps there is another
+	case !kill && populated(dir):
+		return &os.PathError{Op: "rmdir", Path: dir, Err: unix.EBUSY}
 	}
 	return remove(ctx, dir)
 }
 
-// Reclaim removes the cgroups beside g that belong to nobody any more, with the
-// processes in them, if any: a container dies with its command.
+// populated says whether there is a process in a cgroup or below.
+func populated(dir string) bool {
+	events := words(dir, "cgroup.events")
+	i := slices.Index(events, "populated")
+	return i >= 0 && i+1 < len(events) && events[i+1] != "0"
+}
+
+// mortal is the attribute of a cgroup whose processes must not outlive the command.
+const mortal = "user.burrow.mortal"
+
+// markMortal is for others to know; where the kernel keeps no attributes (before
+// Linux 5.7), they spare what they find.
+func markMortal(dir *os.File) { _ = unix.Fsetxattr(int(dir.Fd()), mortal, []byte("1"), 0) }
+
+func isMortal(dir string) bool {
+	_, err := unix.Getxattr(dir, mortal, nil)
+	return err == nil
+}
+
+// Reclaim removes the cgroups beside g that belong to nobody any more. A
+// container in the foreground dies with its command; one with a supervisor lives on.
 func (g *Group) Reclaim(ctx context.Context) {
 	base := path.Dir(g.dir.Name())
 	entries, err := os.ReadDir(base)
@@ -66,8 +90,8 @@ func (g *Group) Reclaim(ctx context.Context) {
 		return
 	}
 	for _, e := range entries {
-		if isContainer(e.Name()) {
-			_ = reclaim(ctx, path.Join(base, e.Name()))
+		if dir := path.Join(base, e.Name()); isContainer(e.Name()) {
+			_ = reclaim(ctx, dir, isMortal(dir))
 		}
 	}
 }
@@ -79,13 +103,15 @@ func isContainer(name string) bool {
 	return ok && len(id) >= 12 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// ReclaimAt removes the cgroup of the container id, given its Path, unless its
-// command lives. It touches no other.
+// ReclaimAt removes the cgroup of the container id, given its Path, and kills
+// what is in it, unless its command lives. It touches no other.
 func ReclaimAt(ctx context.Context, at, id string) {
-	for p := path.Clean("/" + at); p != "/"; p = path.Dir(p) {
-		if path.Base(p) == prefix+id {
-			_ = reclaim(ctx, path.Join(Root, p))
-			return
-		}
+	if dir, ok := outer(at); ok && path.Base(dir) == prefix+id {
+		_ = reclaim(ctx, dir, true)
 	}
+}
+
+// outer is the directory with the limits of the container whose Path is at.
+func outer(at string) (string, bool) {
+	return upwards(at, func(dir string) bool { return isContainer(path.Base(dir)) })
 }

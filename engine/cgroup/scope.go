@@ -22,7 +22,7 @@ import (
 //	make sub, and again
 func (s *systemd) enter(ctx context.Context, unit, slice string, pid int, sub string) error {
 	for {
-		err := s.call(ctx, "AttachProcessesToUnit", unit, "/"+sub, []uint32{uint32(pid)}).Err
+		err := s.attach(ctx, unit, pid, sub)
 		if err == nil {
 			return nil
 		}
@@ -47,6 +47,12 @@ func (s *systemd) enter(ctx context.Context, unit, slice string, pid int, sub st
 		case <-time.After(2 * time.Millisecond): // it is being started or stopped
 		}
 	}
+}
+
+// attach moves a process into a cgroup that is there, in a unit that is
+// delegated. The user's manager may ask the system's to do it.
+func (s *systemd) attach(ctx context.Context, unit string, pid int, sub string) error {
+	return s.call(ctx, "AttachProcessesToUnit", unit, "/"+sub, []uint32{uint32(pid)}).Err
 }
 
 func isError(err error, name string) bool {
