@@ -115,7 +115,7 @@ func prepareRoot(c caller, uids, gids idmap.Map) error {
 func doctorEnv(c caller) doctor.Env {
 	return doctor.Env{
 		User: c.name, UID: c.uid, Dirs: c.dirs, Path: os.Getenv("PATH"),
-		Network: os.Getenv("BURROW_NETWORK"),
+		Network:    os.Getenv("BURROW_NETWORK"),
 		RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
 	}
 }
