@@ -170,6 +170,9 @@ func TestFormats(t *testing.T) {
 		w = open(&b) // members and frames may follow each other
 		_, _ = w.Write(layer[1000:])
 		_ = w.Close()
+		if format == formatZstd { // zstd:chunked: a table of contents in a frame to skip
+			b.WriteString("\x50\x2a\x4d\x18\x05\x00\x00\x00table")
+		}
 		res, err := g.unpack(t, b.Bytes(), Options{})
 		sum := sha256.Sum256(layer)
 		if err != nil || res.Format != format || res.DiffID != hex.EncodeToString(sum[:]) {
