@@ -41,6 +41,7 @@ func (b Base) kernel(version string) string { return filepath.Join(b.Dir, "vmlin
 func (b Base) initrd(version string) string { return filepath.Join(b.Dir, "initrd-"+version) }
 func (b Base) key() string                  { return filepath.Join(b.Dir, "key") }
 func (b Base) knownHosts() string           { return filepath.Join(b.Dir, "known_hosts") }
+func (b Base) lockPath() string             { return filepath.Join(b.Dir, "lock") }
 
 // Cached returns the base if it is built already.
 func (r Recipe) Cached() (Base, bool) {
@@ -75,18 +76,60 @@ func (r Recipe) Build(ctx context.Context) (Base, error) {
 	return base, r.make(ctx, base)
 }
 
-// prune removes bases of other recipes and what a killed build left. A machine
-// that still runs on one of them has its files open and does not notice.
+// unusedAfter is how long a base of another recipe is kept: branches differ in it.
+const unusedAfter = 24 * time.Hour
+
+// prune removes what a killed build left, and bases of other recipes that nobody has
+// booted lately and no machine runs on. The caller holds the lock of the cache.
 func (r Recipe) prune(keep Base) {
 	entries, err := os.ReadDir(r.Cache)
 	if err != nil {
 		return // nothing to remove is no reason not to build
 	}
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != filepath.Base(keep.Dir) && e.Name() != "debs" {
-			_ = os.RemoveAll(filepath.Join(r.Cache, e.Name()))
+		base := Base{Dir: filepath.Join(r.Cache, e.Name())}
+		switch {
+		case !e.IsDir(), base == keep, e.Name() == "debs":
+		case strings.HasSuffix(e.Name(), ".tmp"):
+			_ = os.RemoveAll(base.Dir)
+		default:
+			base.removeUnused()
 		}
 	}
+}
+
+func (b Base) removeUnused() {
+	info, err := os.Stat(b.lockPath())
+	if err != nil || time.Since(info.ModTime()) < unusedAfter {
+		return
+	}
+	f, err := os.Open(b.lockPath())
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		_ = os.RemoveAll(b.Dir)
+	}
+}
+
+// hold keeps prune away from a base that is in use, until the file is closed.
+func (b Base) hold() (*os.File, error) {
+	f, err := os.OpenFile(b.lockPath(), os.O_RDONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open base: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	if _, err := os.Stat(b.disk()); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("base was removed while it was opened: %w", err)
+	}
+	// Not ours to touch if another user built it; then it is pruned by its age.
+	_ = os.Chtimes(b.lockPath(), time.Time{}, time.Now())
+	return f, nil
 }
 
 // make runs the recipe beside the base's place and renames the result into it, so
@@ -110,6 +153,9 @@ func (r Recipe) make(ctx context.Context, base Base) error {
 	}
 	if err := os.RemoveAll(recipe); err != nil {
 		return fmt.Errorf("remove recipe: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(work, "lock"), nil, 0o644); err != nil {
+		return fmt.Errorf("create lock: %w", err)
 	}
 	if err := os.Rename(work, base.Dir); err != nil {
 		return fmt.Errorf("publish base: %w", err)

@@ -43,17 +43,42 @@ func TestBuildWaitsForItsTurn(t *testing.T) {
 	again()
 }
 
-func TestPruneKeepsBaseAndPackages(t *testing.T) {
+func TestPruneRemovesOnlyWhatNobodyUses(t *testing.T) {
 	r := Recipe{Cache: t.TempDir()}
-	for _, name := range []string{"debs", "keep", "old", "old.tmp"} {
-		if err := os.MkdirAll(filepath.Join(r.Cache, name, "sub"), 0o755); err != nil {
+	long := time.Now().Add(-2 * unusedAfter)
+	for name, used := range map[string]time.Time{
+		"debs": long, "keep": long, "recent": time.Now(), "old": long, "running": long, "killed.tmp": time.Now(),
+	} {
+		base := Base{Dir: filepath.Join(r.Cache, name)}
+		if err := errors.Join(os.MkdirAll(base.Dir, 0o755), os.WriteFile(base.disk(), nil, 0o600),
+			os.WriteFile(base.lockPath(), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if name == "running" {
+			held, err := base.hold()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Close()
+		}
+		if err := os.Chtimes(base.lockPath(), used, used); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.prune(Base{Dir: filepath.Join(r.Cache, "keep")})
 	entries, err := os.ReadDir(r.Cache)
-	if err != nil || len(entries) != 2 || entries[0].Name() != "debs" || entries[1].Name() != "keep" {
-		t.Errorf("left: %v, %v", entries, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if got := strings.Join(left, " "); got != "debs keep recent running" {
+		t.Errorf("left: %s", got)
+	}
+	if _, err := (Base{Dir: filepath.Join(r.Cache, "old")}).hold(); err == nil {
+		t.Error("a removed base can be held")
 	}
 }
 

@@ -15,12 +15,12 @@ func TestMemoryLimitKillsTheHog(t *testing.T) {
 	if got != "41943040\n41943040\n" {
 		t.Errorf("memory.max and memory.swap.max: %q", got)
 	}
-	const hog = `x=$(head -c 100m /dev/zero | tr "\0" x)`
+	const hog = `x=$(head -c 48m /dev/zero | tr "\0" x)`
 	if r := g.run("alice", "burrow run --rm --network=none --memory 40m "+busybox+" sh -c '"+hog+"'"); r.Code != 137 {
-		t.Errorf("a hog of 100 MiB under 40: %+v, want 137", r)
+		t.Errorf("a hog of 48 MiB under 40: %+v, want 137", r)
 	}
-	if r := g.run("alice", "burrow run --rm --network=none --memory 400m "+busybox+" sh -c '"+hog+"'"); r.Code != 0 {
-		t.Errorf("the same under 400 MiB: %+v, want 0", r)
+	if r := g.run("alice", "burrow run --rm --network=none --memory 300m "+busybox+" sh -c '"+hog+"'"); r.Code != 0 {
+		t.Errorf("the same under 300 MiB: %+v, want 0", r)
 	}
 }
 

@@ -31,7 +31,8 @@ type Options struct {
 // Machine is a running virtual machine.
 type Machine struct {
 	base Base
-	dir  string // sockets, console, payload disk; removed by Close
+	held *os.File // base's lock
+	dir  string   // sockets, console, payload disk; removed by Close
 	port int
 	log  *slog.Logger
 
@@ -44,11 +45,16 @@ type Machine struct {
 
 // Boot starts a machine from base and returns when root can log in.
 func Boot(ctx context.Context, base Base, opts Options) (*Machine, error) {
+	held, err := base.hold()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "burrow-vm-") // short: a path of a socket has 108 bytes
 	if err != nil {
+		held.Close()
 		return nil, fmt.Errorf("create machine directory: %w", err)
 	}
-	m := &Machine{base: base, dir: dir, log: opts.Log, exited: make(chan struct{}), masters: map[string]*master{}}
+	m := &Machine{base: base, held: held, dir: dir, log: opts.Log, exited: make(chan struct{}), masters: map[string]*master{}}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
@@ -191,6 +197,7 @@ func (m *Machine) Close() error {
 			<-m.exited
 		}
 	}
+	m.held.Close()
 	if err := os.RemoveAll(m.dir); err != nil {
 		return fmt.Errorf("remove machine directory: %w", err)
 	}

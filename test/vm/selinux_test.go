@@ -196,8 +196,19 @@ func TestSELinuxStandardStreams(t *testing.T) {
 	if got := g.must("alice", "echo piped | "+run+" cat | cat"); got != "piped\n" {
 		t.Errorf("pipes: %q", got)
 	}
-	if got := g.must("root", "cat >/tmp/streams.sh <<'EOF'\n"+run+" echo journal\nEOF\nsystemd-run --uid=alice --wait -q -u streams sh /tmp/streams.sh; sleep 1; journalctl -u streams -o cat --no-pager"); !strings.Contains(got, "journal\n") {
-		t.Errorf("a service's journal: %q", got)
+	got = g.must("alice", "systemd-run --user --wait -q -u streams "+run+" echo to the journal; sleep 1; journalctl --user -u streams -o cat --no-pager")
+	if !strings.Contains(got, "to the journal\n") {
+		t.Errorf("the journal: %q", got)
+	}
+}
+
+// Jobs that no login began: a service of the system's with the user's name, cron.
+func TestSELinuxFromServices(t *testing.T) {
+	g := enterConfined(t)
+	g.must("alice", "cat >/tmp/service.sh <<'EOF'\nburrow run --rm --network=none "+busybox+" cat /proc/self/attr/current\nEOF\n")
+	for _, command := range []string{"sh /tmp/service.sh", "burrow run --rm --network=none " + busybox + " cat /proc/self/attr/current"} {
+		got := g.must("root", "systemd-run --uid=alice -P -q "+command)
+		level(t, processLabel, strings.Trim(got, "\n\x00"))
 	}
 }
 

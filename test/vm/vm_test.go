@@ -37,6 +37,7 @@ type bed struct {
 	machine *vm.Machine
 	err     error
 	skip    bool // err is about the host, not about us
+	told    bool
 
 	burrow    sync.Once // installs it and loads alice's images
 	burrowErr error
@@ -108,7 +109,10 @@ func enter(t *testing.T) guest {
 	switch {
 	case shared.skip:
 		skip(t, shared.err.Error())
+	case shared.err != nil && shared.told:
+		t.Fatal("no machine, as said above")
 	case shared.err != nil:
+		shared.told = true
 		t.Fatal(shared.err)
 	}
 	if err := shared.machine.Alive(); err != nil {

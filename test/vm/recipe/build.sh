@@ -133,5 +133,5 @@ install_kernel 6.12 bookworm-backports
 configure
 label
 disk
-[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:$SUDO_GID" "$out" "$out/../debs"
+[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:${SUDO_GID:?}" "$out" "$out/../debs"
 step "done"
