@@ -3,11 +3,15 @@ package testbed
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed" // the script
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +19,24 @@ import (
 // Images are the names that Store imports, each from Dir/NAME.tar, which
 // hack/test-fixtures.sh makes.
 var Images = []string{"busybox", "debian"}
+
+//go:embed programs.sh
+var programsScript string
+
+// Programs makes the image of that name, once; it takes root and some minutes.
+func Programs(ctx context.Context) error {
+	tar := filepath.Join(Dir, "programs.tar")
+	if _, err := os.Stat(tar); err == nil {
+		return nil
+	}
+	if !Root() {
+		return errors.New("no image of programs: only root can make it")
+	}
+	if out, err := exec.CommandContext(ctx, "sh", "-c", programsScript, "sh", tar).CombinedOutput(); err != nil {
+		return fmt.Errorf("make the image of programs: %w\n%s", err, out)
+	}
+	return nil
+}
 
 // HasImage says whether the image NAME can be imported, and if not, why.
 func HasImage(name string) error {
@@ -32,7 +54,8 @@ func (u *User) Store(ctx context.Context, bin string, names ...string) (string, 
 		return "", err
 	}
 	base := filepath.Join(u.Home, ".cache", "burrow-e2e")
-	dir := filepath.Join(base, "store-"+sum)
+	kind := "store-" + strings.Join(names, "-") + "-"
+	dir := filepath.Join(base, kind+sum)
 	if complete(dir) {
 		return dir, nil
 	}
@@ -49,7 +72,7 @@ func (u *User) Store(ctx context.Context, bin string, names ...string) (string, 
 	if complete(dir) {
 		return dir, nil
 	}
-	return dir, u.fill(ctx, bin, base, dir, names)
+	return dir, u.fill(ctx, bin, filepath.Join(base, kind), dir, names)
 }
 
 func complete(dir string) bool {
@@ -57,16 +80,16 @@ func complete(dir string) bool {
 	return err == nil
 }
 
-func (u *User) fill(ctx context.Context, bin, base, dir string, names []string) error {
+func (u *User) fill(ctx context.Context, bin, kind, dir string, names []string) error {
 	script := `set -eu
-		base=$1 dir=$2 fixtures=$3; shift 3
-		export XDG_RUNTIME_DIR=$(mktemp -d) XDG_STATE_HOME=$base/state XDG_CACHE_HOME=$base/cache
+		kind=$1 dir=$2 fixtures=$3; shift 3
+		export XDG_RUNTIME_DIR=$(mktemp -d) XDG_STATE_HOME=${kind%/*}/state XDG_CACHE_HOME=${kind%/*}/cache
 		trap 'burrow system migrate; rm -rf "$XDG_RUNTIME_DIR"' EXIT
-		for old in "$dir" "$base"/store-*; do [ ! -e "$old" ] || burrow unshare rm -rf "$old"; done
+		for old in "$dir" "$kind"*; do [ ! -e "$old" ] || burrow unshare rm -rf "$old"; done
 		export XDG_DATA_HOME=$dir
 		for name; do burrow import "$fixtures/$name.tar" "$name"; done
 		touch "$dir/complete"`
-	cmd := u.Command(ctx, "sh", append([]string{"-c", script, "sh", base, dir, Dir}, names...)...)
+	cmd := u.Command(ctx, "sh", append([]string{"-c", script, "sh", kind, dir, Dir}, names...)...)
 	cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("import images for %s: %w\n%s", u.Name, err, out)
