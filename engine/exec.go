@@ -11,6 +11,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // ExecSpec is a further process in a running container.
@@ -33,6 +34,9 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	}
 	if !rec.Running() {
 		return Exit{ID: rec.ID}, fmt.Errorf("exec in %s: %w", rec.Name, ErrNotRunning)
+	}
+	if rec.Paused() { // it would be frozen at birth, and we would wait for it
+		return Exit{ID: rec.ID}, hint.New(fmt.Errorf("exec in %s: %w", rec.Name, ErrPaused), "burrow unpause "+rec.Name)
 	}
 	s := rec.Spec
 	s.Stdio, s.Timeout = e.Stdio, 0

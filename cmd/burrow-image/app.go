@@ -119,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.logging(level) }
 	root.AddCommand(
 		a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
-		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(),
+		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
 	)
 	return root
 }

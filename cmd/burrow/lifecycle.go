@@ -360,6 +360,7 @@ func (a *app) containerVerbs() []*cobra.Command {
 		a.runCommand(), a.createCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(),
 		a.attachCommand(), a.execCommand(), a.waitCommand(), a.logsCommand(), a.rmCommand(), a.inspectCommand(),
 		a.renameCommand(), a.portCommand(), a.topCommand(), a.cpCommand(),
+		a.exportCommand(), a.diffCommand(), a.commitCommand(), a.pauseCommand(), a.unpauseCommand(), a.initCommand(),
 	}
 }
 

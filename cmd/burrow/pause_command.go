@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+func (a *app) pauseCommand() *cobra.Command {
+	return a.freezer("pause", "Freeze containers", true, func(r engine.Record) bool { return r.Running() && !r.Paused() })
+}
+
+func (a *app) unpauseCommand() *cobra.Command {
+	return a.freezer("unpause", "Let frozen containers go on", false, engine.Record.Paused)
+}
+
+func (a *app) freezer(name, short string, freeze bool, among func(engine.Record) bool) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: name + " [OPTIONS] CONTAINER [CONTAINER...]", Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, _, err := whoAmI()
+			if err != nil {
+				return err
+			}
+			if !c.inside {
+				return enterAnchor(cmd.Context(), c, "")
+			}
+			if all {
+				if args, err = idsWhere(c, args, among); err != nil {
+					return err
+				}
+			} else if err := atLeastOne("a container, or --all")(cmd, args); err != nil {
+				return err
+			}
+			return a.each(args, func(ref string) error {
+				if err := engine.Pause(cmd.Context(), c.dirs, ref, freeze); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.out, ref)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "all containers that can be")
+	return cmd
+}
+
+// initCommand refuses what Podman has and what is nothing here.
+func (a *app) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "init CONTAINER", Short: "Not supported: a container is prepared when it starts", Hidden: true, Args: atLeastOne("a container"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return hint.New(errors.New("init: a container is prepared when it starts; there is nothing to do before"), "burrow start "+args[0])
+		},
+	}
+}
