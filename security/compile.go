@@ -47,7 +47,7 @@ func (p *Policy) compileHost(s opts, o Options, h Host) (err error) {
 	if p.Seccomp, err = newFilter(s, o.Privileged, p.privilege.caps, h); err != nil {
 		return err
 	}
-	if p.SELinux, err = selinuxLabels(s.label, o.Privileged, p.NoNewPrivileges, o.Level, h.SELinux); err != nil {
+	if p.SELinux, err = selinuxLabels(s.label, o, p.NoNewPrivileges, h.SELinux); err != nil {
 		return err
 	}
 	if p.AppArmor, err = appArmorProfile(s, o.Privileged, h.AppArmor); err != nil {

@@ -21,6 +21,9 @@ type Options struct {
 	NonRoot bool
 	// ReadOnly says that the root filesystem is read-only. Reported only.
 	ReadOnly bool
+	// HostRoot says that the root filesystem is the host's own (the image "host"),
+	// whose files keep their SELinux labels.
+	HostRoot bool
 	// Level is the MCS level ("s0:c1,c2") reserved for this container, from
 	// ReserveLevel. Used only where SELinux is on.
 	Level string

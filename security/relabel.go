@@ -170,3 +170,16 @@ func setLabel(
 }
 
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// LabelFile gives one file that Burrow made for a container, a generated
+// /etc/hosts say, the container's file label. It does not follow a symbolic
+// link. An empty label, where SELinux is off, does nothing.
+func LabelFile(file, label string) error {
+	if label == "" {
+		return nil
+	}
+	if err := setLabel(file, label, unix.Lgetxattr, unix.Lsetxattr); err != nil {
+		return &os.PathError{Op: "set label", Path: file, Err: err}
+	}
+	return nil
+}

@@ -25,24 +25,26 @@ type SELinux struct {
 const (
 	defaultProcessLabel = "system_u:system_r:container_t:s0"
 	defaultFileLabel    = "system_u:object_r:container_file_t:s0"
+	// hostType is the domain for the image "host", whose files keep the host's labels.
+	hostType = "container_host_t"
 )
 
-// context is an SELinux label taken apart.
-type context struct{ user, role, typ, level string }
+// selinuxContext is an SELinux label taken apart.
+type selinuxContext struct{ user, role, typ, level string }
 
-func parseContext(label string) (context, error) {
+func parseContext(label string) (selinuxContext, error) {
 	p := strings.SplitN(label, ":", 4)
 	if len(p) < 3 {
-		return context{}, fmt.Errorf("SELinux label %q: want user:role:type[:level]", label)
+		return selinuxContext{}, fmt.Errorf("SELinux label %q: want user:role:type[:level]", label)
 	}
-	c := context{user: p[0], role: p[1], typ: p[2]}
+	c := selinuxContext{user: p[0], role: p[1], typ: p[2]}
 	if len(p) == 4 {
 		c.level = p[3]
 	}
 	return c, nil
 }
 
-func (c context) String() string {
+func (c selinuxContext) String() string {
 	s := c.user + ":" + c.role + ":" + c.typ
 	if c.level != "" {
 		s += ":" + c.level
@@ -53,22 +55,25 @@ func (c context) String() string {
 // selinuxLabels computes the labels. The library is not touched, and so reads no
 // file, unless SELinux is on. Where the labels cannot be applied the container
 // does not start, unless SELinux only warns anyway.
-func selinuxLabels(l labelOpts, privileged bool, nnp bool, level string, st SELinuxState) (SELinux, error) {
+func selinuxLabels(l labelOpts, o Options, nnp bool, st SELinuxState) (SELinux, error) {
 	if !st.Mounted {
 		return SELinux{}, nil
 	}
-	if l.disable || privileged {
+	if l.disable || o.Privileged {
 		_, _ = selinux.ContainerLabels() //nolint:staticcheck // loads the contexts file, which sets the label below
 		return SELinux{MountLabel: selinux.PrivContainerMountLabel()}, nil
 	}
-	if l.level == "" && level == "" {
+	if l.level == "" && o.Level == "" {
 		return SELinux{}, fmt.Errorf("bug: no MCS level reserved: %w", ErrLabel)
 	}
 	process, file, err := baseContexts()
 	if err != nil {
 		return SELinux{}, err
 	}
-	process.level, file.level = level, level
+	process.level, file.level = o.Level, o.Level
+	if o.HostRoot {
+		process.typ = hostType
+	}
 	l.override(&process, &file)
 	chosen, err := usable(process, l, nnp)
 	if err == nil {
@@ -79,13 +84,16 @@ func selinuxLabels(l labelOpts, privileged bool, nnp bool, level string, st SELi
 			return SELinux{}, nil
 		}
 		err = fmt.Errorf("%w: %s: %w", ErrLabel, process, err)
+		if o.HostRoot {
+			return SELinux{}, hint.New(err, "use an image, or --security-opt label=disable")
+		}
 		return SELinux{}, hint.New(err, "sudo semodule -i burrow_container.cil (security/selinux in Burrow's sources)")
 	}
 	return SELinux{ProcessLabel: chosen.String(), MountLabel: file.String()}, nil
 }
 
 // baseContexts are the distribution's labels for containers.
-func baseContexts() (process, file context, err error) {
+func baseContexts() (process, file selinuxContext, err error) {
 	p, f := selinux.ContainerLabels() //nolint:staticcheck // the only reader of lxc_contexts there is
 	if p == "" {
 		p = defaultProcessLabel
@@ -94,13 +102,13 @@ func baseContexts() (process, file context, err error) {
 		f = defaultFileLabel
 	}
 	if process, err = parseContext(p); err != nil {
-		return context{}, context{}, err
+		return selinuxContext{}, selinuxContext{}, err
 	}
 	file, err = parseContext(f)
 	return process, file, err
 }
 
-func (l labelOpts) override(process, file *context) {
+func (l labelOpts) override(process, file *selinuxContext) {
 	set := func(to *string, v string) {
 		if v != "" {
 			*to = v
@@ -118,10 +126,10 @@ func (l labelOpts) override(process, file *context) {
 // usable returns the process label that the loaded policy knows and that our own
 // domain may enter: as the distribution gives it, else with the user and role
 // of the caller, whom the policy may not let change them.
-func usable(process context, l labelOpts, nnp bool) (context, error) {
+func usable(process selinuxContext, l labelOpts, nnp bool) (selinuxContext, error) {
 	current, err := selinux.CurrentLabel()
 	if err != nil {
-		return context{}, err
+		return selinuxContext{}, err
 	}
 	err = enterable(current, process, nnp)
 	if err == nil {
@@ -129,22 +137,22 @@ func usable(process context, l labelOpts, nnp bool) (context, error) {
 	}
 	own, parseErr := parseContext(current)
 	if parseErr != nil || l.user != "" || l.role != "" {
-		return context{}, err
+		return selinuxContext{}, err
 	}
 	mine := process
 	mine.user, mine.role = own.user, own.role
 	if enterable(current, mine, nnp) == nil {
 		return mine, nil
 	}
-	return context{}, err
+	return selinuxContext{}, err
 }
 
 // writable returns the file label that we may give to files: as the distribution
 // gives it, else with the user of the caller.
-func writable(file context, l labelOpts) (context, error) {
+func writable(file selinuxContext, l labelOpts) (selinuxContext, error) {
 	current, err := selinux.CurrentLabel()
 	if err != nil {
-		return context{}, err
+		return selinuxContext{}, err
 	}
 	if own, err := parseContext(current); err == nil && l.user == "" &&
 		!policyAllows(current, file.String(), "file", "relabelto") {
@@ -154,7 +162,7 @@ func writable(file context, l labelOpts) (context, error) {
 }
 
 // enterable asks the policy whether current may exec into target.
-func enterable(current string, target context, nnp bool) error {
+func enterable(current string, target selinuxContext, nnp bool) error {
 	label := target.String()
 	if err := selinux.SecurityCheckContext(label); err != nil {
 		return fmt.Errorf("the loaded policy does not know it: %w", err)
