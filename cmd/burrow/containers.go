@@ -1,112 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
-	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
 )
-
-func (a *app) psCommand() *cobra.Command {
-	var all, quiet, noTrunc bool
-	var format string
-	cmd := &cobra.Command{
-		Use: "ps [OPTIONS]", Short: "List containers", Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			if format != "" && format != "json" && format != "table" {
-				return fmt.Errorf("--format %q: ps knows table and json", format)
-			}
-			records, damaged, err := engine.List(c.dirs)
-			if err != nil {
-				return err
-			}
-			for _, d := range damaged {
-				warn(a.err, "container "+d+": its record cannot be read; burrow rm -f "+d+" removes it")
-			}
-			if !all {
-				records = running(records)
-			}
-			if format == "json" {
-				return a.printJSON(orEmpty(records))
-			}
-			return a.printContainers(records, quiet, noTrunc)
-		},
-	}
-	f := cmd.Flags()
-	f.BoolVarP(&all, "all", "a", false, "also containers that have ended")
-	f.BoolVarP(&quiet, "quiet", "q", false, "only IDs")
-	f.BoolVar(&noTrunc, "no-trunc", false, "whole IDs")
-	f.StringVar(&format, "format", "", "table or json")
-	return cmd
-}
-
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
-}
-
-func running(all []engine.Record) []engine.Record {
-	out := all[:0:0]
-	for _, r := range all {
-		if r.Running() {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-func (a *app) printContainers(records []engine.Record, quiet, noTrunc bool) error {
-	short := func(id string) string {
-		if noTrunc || len(id) < 12 {
-			return id
-		}
-		return id[:12]
-	}
-	if quiet {
-		for _, r := range records {
-			fmt.Fprintln(a.out, short(r.ID))
-		}
-		return nil
-	}
-	out := bufio.NewWriter(a.out) // the table is written cell by cell
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CONTAINER ID\tIMAGE\tCOMMAND\tCREATED\tSTATUS\tPORTS\tNAMES")
-	for _, r := range records {
-		command := oneLine(strings.Join(r.Command, " "))
-		if len(command) > 20 && !noTrunc {
-			command = command[:19] + "…"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\t%s\t%s\n", short(r.ID), oneLine(r.Image), command,
-			units.HumanDuration(time.Since(r.Created)), status(r), strings.Join(r.Ports, ", "), r.Name)
-	}
-	return errors.Join(w.Flush(), out.Flush())
-}
-
-func status(r engine.Record) string {
-	switch {
-	case r.Running():
-		return "Up " + units.HumanDuration(time.Since(r.Started))
-	case r.Exited:
-		return fmt.Sprintf("Exited (%d) %s ago", r.ExitCode, units.HumanDuration(time.Since(r.Finished)))
-	case r.PID == 0:
-		return "Created"
-	}
-	return "Dead"
-}
 
 func (a *app) rmCommand() *cobra.Command {
 	var force, ignore, all bool

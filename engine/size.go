@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// Size returns how many bytes a container has written, and how many its files
+// have with those of its image. It must be asked for inside the anchor.
+func Size(d paths.Dirs, rec Record) (written, total int64, err error) {
+	if written, err = treeSize(filepath.Join(d.Containers(), rec.ID, "upper")); err != nil || rec.ImageID == "" {
+		return written, written, err
+	}
+	p, err := plan.Read(d, rec.ImageID)
+	if errors.Is(err, plan.ErrNotFound) {
+		return written, written, nil // the image was removed by force
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	total = written
+	for _, l := range p.Layers {
+		n, err := treeSize(l)
+		if err != nil {
+			return 0, 0, err
+		}
+		total += n
+	}
+	return written, total, nil
+}
+
+// treeSize is the length of all regular files below dir, each inode once. What
+// vanishes meanwhile has none.
+func treeSize(dir string) (sum int64, err error) {
+	seen := map[uint64]bool{}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		var st unix.Stat_t
+		if unix.Lstat(path, &st) != nil || st.Nlink > 1 && seen[st.Ino] {
+			return nil
+		}
+		if st.Nlink > 1 {
+			seen[st.Ino] = true
+		}
+		sum += st.Size
+		return nil
+	})
+	return sum, err
+}
