@@ -25,6 +25,7 @@ func Compile(o Options, h Host) (Policy, error) {
 		ProcOptions:     s.procOpts,
 		WritableCgroups: s.writableCgroups || o.Privileged,
 		host:            h,
+		readOnly:        o.ReadOnly,
 		privilege:       privilege{caps: caps, compat32: s.compat32, nesting: s.nesting},
 	}
 	p.MaskedPaths, p.ReadonlyPaths = masks(s, o.Privileged, h)

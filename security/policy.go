@@ -19,7 +19,7 @@ type Options struct {
 	// NonRoot says that the first process does not run as the container's root:
 	// it then starts with no capabilities at all.
 	NonRoot bool
-	// ReadOnly says that the root filesystem is read-only. Reported only.
+	// ReadOnly says that the root filesystem is read-only, for the report.
 	ReadOnly bool
 	// HostRoot says that the root filesystem is the host's own (the image "host"),
 	// whose files keep their SELinux labels.
@@ -72,6 +72,7 @@ type Policy struct {
 	host           Host
 	privilege      privilege
 	landlockReason string // why Landlock is nil
+	readOnly       bool
 }
 
 // Capabilities are the sets of the first process. The inheritable and ambient

@@ -11,6 +11,7 @@ type Report struct {
 	Landlock        LandlockReport    `json:"landlock"`
 	SELinux         SELinuxReport     `json:"selinux"`
 	AppArmor        string            `json:"apparmor"` // profile, "unconfined" or "none"
+	ReadOnlyRoot    bool              `json:"readOnlyRoot"`
 	MaskedPaths     []string          `json:"maskedPaths"`
 	ReadonlyPaths   []string          `json:"readonlyPaths"`
 	ProcOptions     []string          `json:"procOptions"`
@@ -67,6 +68,7 @@ func (p Policy) Report() Report {
 		Landlock:          p.landlockReport(),
 		SELinux:           p.selinuxReport(),
 		AppArmor:          p.appArmorReport(),
+		ReadOnlyRoot:      p.readOnly,
 		MaskedPaths:       list(p.MaskedPaths),
 		ReadonlyPaths:     list(p.ReadonlyPaths),
 		ProcOptions:       list(p.ProcOptions),
