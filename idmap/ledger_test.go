@@ -51,13 +51,18 @@ func TestSixtyAtOnce(t *testing.T) {
 		t.Errorf("ExhaustedError = needed %d free %d holders %d", full.Needed, full.Free, len(full.Holders))
 	}
 	for _, s := range held {
-		if err := s.Release(); err != nil {
-			t.Error(err)
-		}
+		release(t, s)
 	}
 	u, err := l.Usage()
 	if err != nil || u.Free != l.Capacity() || len(u.Holders) != 0 {
 		t.Errorf("after release: %+v, %v", u, err)
+	}
+}
+
+func release(t *testing.T, s *Slice) {
+	t.Helper()
+	if err := s.Release(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -89,9 +94,9 @@ func TestSameImageGetsItsSliceBack(t *testing.T) {
 	need := Need{Container: "a", Image: "debian", UIDs: []uint32{65534}}
 	first := mustTake(t, l, need)
 	id, extra := first.ID, first.Extras[65534]
-	first.Release()
+	release(t, first)
 	for i := range 20 { // others come and go, and leave it alone
-		mustTake(t, l, Need{Container: fmt.Sprintf("x%d", i), Image: fmt.Sprintf("other%d", i)}).Release()
+		release(t, mustTake(t, l, Need{Container: fmt.Sprintf("x%d", i), Image: fmt.Sprintf("other%d", i)}))
 	}
 	need.UIDs = []uint32{12345, 65534} // as with --user 12345
 	again := mustTake(t, l, need)
@@ -109,7 +114,7 @@ func TestExtrasBeginAnewWithAnotherID(t *testing.T) {
 		return out
 	}
 	a := mustTake(t, l, Need{Container: "a", Image: "a", UIDs: ids(5000)})
-	a.Release()
+	release(t, a)
 	b := mustTake(t, l, Need{Container: "b", Image: "b", GIDs: ids(9000)})
 	if a.ID == b.ID {
 		t.Errorf("both are %s though 40 IDs do not fit", a.ID)
@@ -221,11 +226,11 @@ func TestSharing(t *testing.T) {
 	if err != nil || len(hs) != 2 {
 		t.Errorf("List() = %+v, %v", hs, err)
 	}
-	a.Release()
+	release(t, a)
 	if u, err := l.Usage(); err != nil || u.Free != u.Slices-1 || u.Holders[0].Container != "b" {
 		t.Errorf("after the first left: %+v, %v", u, err)
 	}
-	b.Release()
+	release(t, b)
 	if u, _ := l.Usage(); u.Free != u.Slices {
 		t.Errorf("after both left: %+v", u)
 	}
@@ -242,7 +247,7 @@ func TestHandOver(t *testing.T) {
 	if err := b.Record(t.Context(), self); err != nil {
 		t.Fatal(err)
 	}
-	a.Release()
+	release(t, a)
 	hs, err := l.List()
 	if err != nil || len(hs) != 1 || hs[0].PID != self.PID {
 		t.Errorf("after handing over: %+v, %v", hs, err)
@@ -258,7 +263,7 @@ func TestKeptSlice(t *testing.T) {
 		}
 	}
 	ref, extra := s.Ref, s.Extras[65534]
-	s.Release()
+	release(t, s)
 	_, err := l.Take(t.Context(), Need{Container: "other"})
 	if !errors.Is(err, ErrExhausted) || !strings.Contains(err.Error(), "volume pgdata") {
 		t.Errorf("Take of a kept slice: %v", err)
@@ -272,13 +277,13 @@ func TestKeptSlice(t *testing.T) {
 	if again.Extras[65534] != extra || again.Extras[4000] == extra {
 		t.Errorf("extras %v, want 65534 at %d", again.Extras, extra)
 	}
-	again.Release()
+	release(t, again)
 	for _, volume := range []string{"volume pgdata", "volume pgwal", "volume pgwal"} {
 		if err := l.Unkeep(t.Context(), ref, volume); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustTake(t, l, Need{Container: "other"}).Release()
+	release(t, mustTake(t, l, Need{Container: "other"}))
 }
 
 func TestMappedByHand(t *testing.T) {
@@ -295,7 +300,7 @@ func TestMappedByHand(t *testing.T) {
 	if _, err := l.Take(t.Context(), Need{Container: "c"}); !errors.Is(err, ErrExhausted) || !strings.Contains(err.Error(), "held by a, b") {
 		t.Errorf("Take beside a map of everything: %v", err)
 	}
-	a.Release()
+	release(t, a)
 	c := mustTake(t, l, Need{Container: "c"})
 	if number, _ := l.strideOf(5000); c.Ref.First == number {
 		t.Errorf("slice %s is mapped by b", c.ID)
@@ -303,7 +308,7 @@ func TestMappedByHand(t *testing.T) {
 	if _, err := l.TakeMapped(t.Context(), "d", all, all); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "held by c") {
 		t.Errorf("TakeMapped over a slice: %v, want ErrHeld by c", err)
 	}
-	b.Release()
+	release(t, b)
 	if hs, _ := l.List(); len(hs) != 1 {
 		t.Errorf("held by %+v", hs)
 	}
@@ -338,7 +343,7 @@ func TestDamagedStateIsEmpty(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		s.Release()
+		release(t, s)
 	}
 }
 

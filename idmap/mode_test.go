@@ -9,8 +9,6 @@ import (
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
-func ptr(n uint32) *uint32 { return &n }
-
 func TestParseMode(t *testing.T) {
 	tests := []struct {
 		in   string
@@ -29,7 +27,7 @@ func TestParseMode(t *testing.T) {
 			GIDs: []Mapping{{Container: 6, From: 8, Count: 1, OfHost: true}},
 		}},
 		{in: "keep-id", want: Mode{Kind: KeepID}},
-		{in: "keep-id:uid=0,gid=5,size=9", want: Mode{Kind: KeepID, UID: ptr(0), GID: ptr(5), Size: 9}},
+		{in: "keep-id:uid=0,gid=5,size=9", want: Mode{Kind: KeepID, UID: new(uint32(0)), GID: new(uint32(5)), Size: 9}},
 		{in: "container:db", want: Mode{Kind: Container, Target: "db"}},
 		{in: "ns:/proc/7/ns/user", want: Mode{Kind: Path, Target: "/proc/7/ns/user"}},
 		{in: "auto:", why: `no option ""`},

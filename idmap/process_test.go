@@ -107,9 +107,7 @@ func startHolders(t *testing.T, dir string, n int) []holderProc {
 	out := make([]holderProc, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			cmd := exec.Command("/proc/self/exe", fmt.Sprintf("ctr%d", i))
 			cmd.Env = append(os.Environ(), holderEnv+"="+dir)
 			in, err1 := cmd.StdinPipe()
@@ -124,7 +122,7 @@ func startHolders(t *testing.T, dir string, n int) []holderProc {
 			}
 			out[i] = holderProc{cmd, strings.TrimSpace(line)}
 			t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-		}()
+		})
 	}
 	wg.Wait()
 	return out
@@ -212,7 +210,7 @@ func TestInitKeepsTheSlice(t *testing.T) {
 	}
 	_ = sleep.Process.Kill()
 	_ = sleep.Wait()
-	mustTake(t, l, Need{Container: "d"}).Release()
+	release(t, mustTake(t, l, Need{Container: "d"}))
 }
 
 // A slice that the program no longer refers to is still held: its container

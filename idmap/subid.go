@@ -55,14 +55,15 @@ func ParseTable(r io.Reader, path string) (*Table, error) {
 	br := bufio.NewReader(r)
 	for n := 1; ; n++ {
 		line, err := br.ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 		if row, ok := parseRow(strings.TrimSuffix(line, "\n")); ok {
 			row.line = n
 			t.rows = append(t.rows, row)
 		}
-		if err != nil {
+		if last {
 			return t, nil
 		}
 	}
