@@ -135,7 +135,7 @@ func (h *helper) ended() error {
 	how := "exit status 0"
 	var exit *exec.ExitError
 	if errors.As(h.err, &exit) {
-		how = exit.ProcessState.String()
+		how = exit.String()
 	} else if h.err != nil {
 		how = h.err.Error()
 	}

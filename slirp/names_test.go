@@ -29,16 +29,19 @@ func TestResolvConf(t *testing.T) {
 	}{
 		{"slirp", "", DNS{}, "search corp.example lab.example\nnameserver 10.0.2.3\nnameserver 192.0.2.53\noptions edns0 ndots:2\n"},
 		{
-			"slirp with IPv6", "slirp4netns:enable_ipv6=true,cidr=10.7.0.0/16", DNS{Search: []string{"."}},
+			"slirp with IPv6", "slirp4netns:enable_ipv6=true,cidr=10.7.0.0/16",
+			DNS{Search: []string{"."}},
 			"nameserver 10.7.0.3\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions edns0 ndots:2\n",
 		},
 		{
-			"host", "host", DNS{Options: []string{"use-vc"}},
+			"host", "host",
+			DNS{Options: []string{"use-vc"}},
 			"search corp.example lab.example\nnameserver 127.0.0.53\nnameserver 192.0.2.53\nnameserver 2001:db8::53\nnameserver fe80::1%eth0\noptions use-vc\n",
 		},
 		{"ns", "ns:/x", DNS{}, "search corp.example lab.example\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions edns0 ndots:2\n"},
 		{
-			"asked", "pasta", DNS{Servers: []string{"9.9.9.9", "::1"}, Search: []string{"a.b"}, Options: []string{"ndots:1"}},
+			"asked", "pasta",
+			DNS{Servers: []string{"9.9.9.9", "::1"}, Search: []string{"a.b"}, Options: []string{"ndots:1"}},
 			"search a.b\nnameserver 9.9.9.9\nnameserver ::1\noptions ndots:1\n",
 		},
 		{"none", "none", DNS{}, ""},

@@ -75,7 +75,11 @@ func TestNetnsSysfs(t *testing.T) {
 	if err := unix.MoveMount(int(ns.Sysfs.Fd()), "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
+	defer func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
 	nets, err := filepath.Glob(dir + "/class/net/*")
 	if err != nil || len(nets) != 1 || filepath.Base(nets[0]) != "lo" {
 		t.Errorf("sysfs shows %v, %v; want lo alone", nets, err)

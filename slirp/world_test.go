@@ -144,7 +144,7 @@ func serve(t testing.TB, ns *Netns, addr string) net.Listener {
 }
 
 // serveUDP answers every datagram to addr with the client's address.
-func serveUDP(t testing.TB, ns *Netns, addr string) net.PacketConn {
+func serveUDP(t testing.TB, ns *Netns, addr string) {
 	t.Helper()
 	var pc net.PacketConn
 	in(t, ns, func() (err error) {
@@ -162,7 +162,6 @@ func serveUDP(t testing.TB, ns *Netns, addr string) net.PacketConn {
 			_, _ = pc.WriteTo([]byte(from.String()), from)
 		}
 	}()
-	return pc
 }
 
 func in(t testing.TB, ns *Netns, fn func() error) {
