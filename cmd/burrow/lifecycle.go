@@ -361,6 +361,7 @@ func (a *app) containerVerbs() []*cobra.Command {
 		a.attachCommand(), a.execCommand(), a.waitCommand(), a.logsCommand(), a.rmCommand(), a.inspectCommand(),
 		a.renameCommand(), a.portCommand(), a.topCommand(), a.cpCommand(),
 		a.exportCommand(), a.diffCommand(), a.commitCommand(), a.pauseCommand(), a.unpauseCommand(), a.initCommand(),
+		a.statsCommand(), a.updateCommand(), a.pruneCommand(),
 	}
 }
 

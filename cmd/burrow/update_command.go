@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
+	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+func (a *app) updateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "update [OPTIONS] CONTAINER [CONTAINER...]", Short: "Change the limits of containers, also while they run",
+		Args: atLeastOne("a container"),
+	}
+	f := flags.AddUpdate(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, _, _, err := whoAmI()
+		if err != nil {
+			return err
+		}
+		if !c.inside {
+			return enterAnchor(cmd.Context(), c, "")
+		}
+		return a.each(args, func(ref string) error {
+			rec, err := engine.Update(cmd.Context(), c.dirs, ref, f.Apply)
+			if err != nil {
+				return hint.New(err, orElse(hint.Of(err), "burrow update --help"))
+			}
+			fmt.Fprintln(a.out, rec.ID)
+			return nil
+		})
+	}
+	return cmd
+}

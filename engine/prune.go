@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/burrow-run/burrow/internal/paths"
+)
+
+// Prune removes the containers that do not run and that the filter chooses, and
+// returns their IDs. One that starts meanwhile stays.
+func Prune(ctx context.Context, d paths.Dirs, f *Filter) (removed []string, err error) {
+	records, _, err := List(d)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if r.Running() || r.starting() || !f.Match(r) {
+			continue
+		}
+		id, e := Remove(ctx, d, r.ID, false)
+		switch {
+		case errors.Is(e, ErrNoContainer), errors.Is(e, ErrRunning), errors.Is(e, errClaimed):
+		case e != nil:
+			err = errors.Join(err, e)
+		default:
+			removed = append(removed, id)
+		}
+	}
+	return removed, err
+}
