@@ -13,8 +13,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/burrow-run/burrow/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 var children = map[string]func() int{
@@ -149,8 +150,10 @@ func runLandlockChild(t *testing.T, name string) (map[string]string, error) {
 	}
 	defer func() { _ = l.Close() }()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = []string{childVariable + "=" + name, "ROOT=" + filepath.Join(dir, "root"), "ADDRESS=" + address,
-		"OUTSIDE=" + strconv.Itoa(os.Getpid())}
+	cmd.Env = []string{
+		childVariable + "=" + name, "ROOT=" + filepath.Join(dir, "root"), "ADDRESS=" + address,
+		"OUTSIDE=" + strconv.Itoa(os.Getpid()),
+	}
 	cmd.Stdout = out
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

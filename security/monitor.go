@@ -51,21 +51,21 @@ func refusals(arch uint32, numbers []uint32) []byte {
 		x32Bit       = 0x40000000
 	)
 	var prog []byte
-	add := func(code uint16, yes, no uint8, k uint32) {
+	add := func(code uint16, yes uint8, k uint32) { // if not, the next one
 		prog = binary.NativeEndian.AppendUint16(prog, code)
-		prog = append(prog, yes, no)
+		prog = append(prog, yes, 0)
 		prog = binary.NativeEndian.AppendUint32(prog, k)
 	}
 	n := uint8(len(numbers))
-	add(load, 0, 0, offsetArch)
-	add(equal, 1, 0, arch)
-	add(answer, 0, 0, unix.SECCOMP_RET_KILL_PROCESS)
-	add(load, 0, 0, offsetNumber)
-	add(atLeast, n+1, 0, x32Bit) // the same calls by x32's numbers
+	add(load, 0, offsetArch)
+	add(equal, 1, arch)
+	add(answer, 0, unix.SECCOMP_RET_KILL_PROCESS)
+	add(load, 0, offsetNumber)
+	add(atLeast, n+1, x32Bit) // the same calls by x32's numbers
 	for i, number := range numbers {
-		add(equal, n-uint8(i), 0, number)
+		add(equal, n-uint8(i), number)
 	}
-	add(answer, 0, 0, unix.SECCOMP_RET_ALLOW)
-	add(answer, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM))
+	add(answer, 0, unix.SECCOMP_RET_ALLOW)
+	add(answer, 0, unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM))
 	return prog
 }

@@ -3,6 +3,7 @@ package security
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,10 +97,8 @@ func (o *opts) set(word string) error {
 }
 
 func (o *opts) bare(word, key string) error {
-	for _, known := range optNames {
-		if key == known {
-			return optError(word, "needs a value")
-		}
+	if slices.Contains(optNames, key) {
+		return optError(word, "needs a value")
 	}
 	return unknownOpt(word, key)
 }

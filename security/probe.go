@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/burrow-run/burrow/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // Probe asks the running kernel what it offers. It starts no process, loads

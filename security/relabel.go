@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/burrow-run/burrow/internal/hint"
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 const labelAttribute = "security.selinux"
@@ -44,11 +45,11 @@ func Relabel(source, fileLabel string, shared bool, home string) error {
 		return fmt.Errorf("relabel volume: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	real, err := os.Readlink(fdPath(f))
+	target, err := os.Readlink(fdPath(f))
 	if err != nil {
 		return fmt.Errorf("relabel volume: %w", err)
 	}
-	if err := relabelAllowed(real, home); err != nil {
+	if err := relabelAllowed(target, home); err != nil {
 		return err
 	}
 	if err := relabelTree(f, label); err != nil && !errors.Is(err, unix.ENOTSUP) {
@@ -71,19 +72,19 @@ func volumeLabel(fileLabel string, shared bool) (string, error) {
 }
 
 // relabelAllowed refuses the system's own directories, and homes as a whole.
-func relabelAllowed(real, home string) error {
-	above := func(p string) bool { return p == real || strings.HasPrefix(p, strings.TrimSuffix(real, "/")+"/") }
-	bad := real == "/" || slices.ContainsFunc(systemPaths, above) || home != "" && above(path.Clean(home))
+func relabelAllowed(target, home string) error {
+	above := func(p string) bool { return p == target || strings.HasPrefix(p, strings.TrimSuffix(target, "/")+"/") }
+	bad := target == "/" || slices.ContainsFunc(systemPaths, above) || home != "" && above(path.Clean(home))
 	for _, tree := range systemTrees {
-		bad = bad || strings.HasPrefix(real, tree+"/")
+		bad = bad || strings.HasPrefix(target, tree+"/")
 	}
-	if dir, _ := path.Split(real); dir == "/home/" || dir == "/run/user/" {
+	if dir, _ := path.Split(target); dir == "/home/" || dir == "/run/user/" {
 		bad = true
 	}
 	if !bad {
 		return nil
 	}
-	err := fmt.Errorf("relabel volume %s: it would take the host's own label from it: %w", real, ErrOption)
+	err := fmt.Errorf("relabel volume %s: it would take the host's own label from it: %w", target, ErrOption)
 	return hint.New(err, "mount a directory below it, or leave out :z and :Z and use --security-opt label=disable")
 }
 

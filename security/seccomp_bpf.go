@@ -68,6 +68,8 @@ func filterFlags(flags []specs.LinuxSeccompFlag) (uint32, error) {
 		case specs.LinuxSeccompFlagSpecAllow:
 			out |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 		case "SECCOMP_FILTER_FLAG_TSYNC":
+		case specs.LinuxSeccompFlagWaitKillableRecv: // means something to a listener only
+			fallthrough
 		default:
 			return 0, fmt.Errorf("flag %q: %w", f, ErrProfile)
 		}

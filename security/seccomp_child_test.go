@@ -176,7 +176,7 @@ func answerOf(t *testing.T, program string, nr int) string {
 
 func socketProbes() []probe {
 	var out []probe
-	for family := int64(0); family < 64; family++ {
+	for family := range int64(64) {
 		for _, kind := range []int64{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {
 			switch family {
 			case unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK:
@@ -190,8 +190,8 @@ func socketProbes() []probe {
 		if protocol == unix.NETLINK_AUDIT {
 			want = invalid
 		}
-		out = append(out, probe{fmt.Sprintf("netlink %d", protocol), "native", unix.SYS_SOCKET,
-			[6]int64{unix.AF_NETLINK, unix.SOCK_RAW, protocol}, want})
+		args := [6]int64{unix.AF_NETLINK, unix.SOCK_RAW, protocol}
+		out = append(out, probe{fmt.Sprintf("netlink %d", protocol), "native", unix.SYS_SOCKET, args, want})
 	}
 	return append(out,
 		probe{"unix", "native", unix.SYS_SOCKET, [6]int64{unix.AF_UNIX, unix.SOCK_STREAM}, "ok"},

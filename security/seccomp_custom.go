@@ -103,7 +103,8 @@ func (s *fileSyscall) check() error {
 	if _, err := scmpAction(s.Action, s.ErrnoRet); err != nil {
 		return err
 	}
-	if s.Name == "" && len(s.Names) == 0 || slices.Contains(s.Names, "") {
+	one := s.Name //nolint:staticcheck // old profiles in JSON still have it
+	if one == "" && len(s.Names) == 0 || slices.Contains(s.Names, "") {
 		return fmt.Errorf("no system call named: %w", ErrProfile)
 	}
 	for _, a := range s.Args {

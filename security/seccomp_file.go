@@ -6,8 +6,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/burrow-run/burrow/internal/hint"
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 const (
@@ -60,8 +61,8 @@ func trusted(f *os.File, st *unix.Stat_t) error {
 		return nil
 	}
 	if st.Uid == overflowUID {
-		real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-		if err == nil && (strings.HasPrefix(real, "/etc/") || strings.HasPrefix(real, "/usr/")) {
+		target, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if err == nil && (strings.HasPrefix(target, "/etc/") || strings.HasPrefix(target, "/usr/")) {
 			return nil
 		}
 	}

@@ -2,6 +2,7 @@ package security
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -164,13 +165,8 @@ func newTable(rules *specs.LinuxSeccomp, arch specs.Arch) (*table, error) {
 }
 
 func newerFor(arch specs.Arch) map[string]uint32 {
-	out := make(map[string]uint32)
-	for name, number := range newerCalls {
-		out[name] = number
-	}
-	for name, number := range newerNative[arch] {
-		out[name] = number
-	}
+	out := maps.Clone(newerCalls)
+	maps.Copy(out, newerNative[arch])
 	return out
 }
 
@@ -262,6 +258,7 @@ func retValue(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 		return unix.SECCOMP_RET_TRAP, nil
 	case specs.ActLog:
 		return unix.SECCOMP_RET_LOG, nil
+	case specs.ActNotify: // there is nobody to notify
 	}
 	return 0, fmt.Errorf("action %q: %w", a, ErrProfile)
 }

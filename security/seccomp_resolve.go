@@ -61,11 +61,12 @@ func resolve(p *seccomp.Seccomp, f *Filter) (*specs.LinuxSeccomp, error) {
 	}
 	for _, call := range p.Syscalls {
 		rule := call.LinuxSyscall
-		if call.Name != "" {
+		one := call.Name //nolint:staticcheck // old profiles in JSON still have it
+		if one != "" {
 			if len(rule.Names) != 0 {
-				return nil, fmt.Errorf("rule for %s has both name and names: %w", call.Name, ErrProfile)
+				return nil, fmt.Errorf("rule for %s has both name and names: %w", one, ErrProfile)
 			}
-			rule.Names = []string{call.Name}
+			rule.Names = []string{one}
 		}
 		keep, err := f.applies(call)
 		if err != nil {

@@ -5,8 +5,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/opencontainers/selinux/go-selinux"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // SELinuxState is whether the kernel enforces SELinux.

@@ -53,7 +53,7 @@ func levelNumber(seed string, attempt uint64) uint64 {
 	return binary.BigEndian.Uint64(sum[:]) % levelPairs
 }
 
-// levelName numbers the pairs (0,1) (0,2) (1,2) (0,3) …
+// levelName numbers the pairs (0,1) (0,2) (1,2) (0,3) and so on.
 func levelName(n uint64) string {
 	high := uint64(1)
 	for n >= high {
