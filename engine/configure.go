@@ -32,6 +32,10 @@ func (r *run) findUser(context.Context) (err error) {
 	if err := r.checkMapped(); err != nil {
 		return err
 	}
+	if r.who.uid != 0 {
+		// Whoever is not root starts with none, whatever the bounding set allows.
+		r.policy.Capabilities.Effective, r.policy.Capabilities.Permitted = nil, nil
+	}
 	return r.addAccounts()
 }
 

@@ -59,7 +59,7 @@ func (r *run) networkMode() (slirp.Mode, error) {
 // background: it is the kernel's slowest part of a container, and the helper
 // behind it can start while the root filesystem is being made.
 func (r *run) startNetwork(ctx context.Context) (err error) {
-	if r.scaffold, err = newScaffold(r.sources()); err != nil {
+	if r.scaffold, err = newScaffold(r.sources(), r.policy.SELinux.MountLabel); err != nil {
 		return err
 	}
 	n := r.network

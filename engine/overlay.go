@@ -51,6 +51,7 @@ func mountOverlayAt(s scaffold, dest, tag string, layers []string, upper, work s
 			opts += ",volatile"
 		}
 	}
+	opts += s.context()
 	if len(opts) >= os.Getpagesize() {
 		return fmt.Errorf("image has too many layers (%d)", len(layers))
 	}

@@ -39,6 +39,7 @@ func (r *run) compilePolicy(ctx context.Context) error {
 		HostUser:    r.mode.Kind == idmap.Host,
 		SharePID:    ns.PID.Ref != "",
 		ReadOnly:    r.spec.Root.ReadOnly,
+		HostRoot:    r.spec.Host,
 	}
 	for _, d := range r.spec.Devices {
 		options.Devices = append(options.Devices, d.Host)
@@ -48,7 +49,7 @@ func (r *run) compilePolicy(ctx context.Context) error {
 	case r.level != "":
 		options.Level = r.level
 	case host.SELinux.Mounted:
-		level, err := security.ReserveLevel(filepath.Join(r.opts.Dirs.State, "levels"), newID())
+		level, err := security.ReserveLevel(filepath.Join(r.opts.Dirs.State, "levels"), r.id)
 		if err != nil {
 			return err
 		}

@@ -169,7 +169,7 @@ var hostDirs = []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr",
 func (r *run) mountHostRoot() error {
 	root := r.scaffold.root()
 	uid, gid := rootOwner(r)
-	if err := sys.Mount("burrow-host", root, "tmpfs", sys.MountNoSUID|sys.MountNoDev, "mode=0755,size=64m"); err != nil {
+	if err := sys.Mount("burrow-host", root, "tmpfs", sys.MountNoSUID|sys.MountNoDev, "mode=0755,size=64m"+r.scaffold.context()); err != nil {
 		return err
 	}
 	if err := os.Chown(root, uid, gid); err != nil {
@@ -243,7 +243,7 @@ func (r *run) hostScratch(root string) error {
 		}
 		uid, gid := rootOwner(r)
 		data := fmt.Sprintf("%s,uid=%d,gid=%d", mode, uid, gid)
-		if err := sys.Mount("burrow-scratch", dest, "tmpfs", sys.MountNoSUID|sys.MountNoDev, data); err != nil {
+		if err := sys.Mount("burrow-scratch", dest, "tmpfs", sys.MountNoSUID|sys.MountNoDev, data+r.scaffold.context()); err != nil {
 			return err
 		}
 	}

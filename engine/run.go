@@ -62,7 +62,7 @@ type step struct {
 // The calling goroutine must be locked to the main thread: the container dies
 // with it.
 func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
-	r := &run{spec: s, opts: o}
+	r := &run{spec: s, opts: o, id: newID()}
 	defer r.cleanUp()
 	return r.through(ctx, append(makeSteps(r), startSteps(r)...))
 }
@@ -207,7 +207,6 @@ func (r *run) debug(msg, name string, since time.Time) {
 // reserve gives the container its ID, its name and its directory. A name is
 // reserved by exclusive create, so of two runs one wins.
 func (r *run) reserve(context.Context) error {
-	r.id = newID()
 	r.dir = filepath.Join(r.opts.Dirs.Containers(), r.id)
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return fmt.Errorf("make container directory: %w", err)

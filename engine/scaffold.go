@@ -14,7 +14,10 @@ import (
 // exactly as long as the run is in it: the place where the root filesystem is
 // mounted, generated files, the name of the network namespace, libcontainer's
 // state. It needs no cleaning up: it dies with its last process.
-type scaffold struct{ dir string }
+type scaffold struct {
+	dir   string
+	label string // SELinux label of all that is mounted for the container; "" without SELinux
+}
 
 // scaffoldDirs are where it may be mounted: directories that every host has
 // (Filesystem Hierarchy Standard 3.0), that root of any container can reach by
@@ -25,7 +28,8 @@ var errNoScaffold = errors.New("no directory to build the container in: all of "
 	strings.Join(scaffoldDirs, ", ") + " are missing or used as mounts")
 
 // newScaffold mounts the tmpfs over a directory that none of the sources lies in.
-func newScaffold(sources []string) (scaffold, error) {
+// label is what its files, and the mounts made in it, show to SELinux.
+func newScaffold(sources []string, label string) (scaffold, error) {
 	for _, dir := range scaffoldDirs {
 		if hides(dir, sources) {
 			continue
@@ -33,11 +37,11 @@ func newScaffold(sources []string) (scaffold, error) {
 		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 			continue
 		}
-		err := sys.Mount("burrow", dir, "tmpfs", sys.MountNoSUID|sys.MountNoDev|sys.MountNoExec, "mode=0711,size=16m")
+		s := scaffold{dir: dir, label: label}
+		err := sys.Mount("burrow", dir, "tmpfs", sys.MountNoSUID|sys.MountNoDev|sys.MountNoExec, "mode=0711,size=16m"+s.context())
 		if err != nil {
 			return scaffold{}, fmt.Errorf("mount scaffold: %w", err)
 		}
-		s := scaffold{dir: dir}
 		for _, sub := range []string{"root", "files", "state", "l"} {
 			if err := os.Mkdir(s.path(sub), 0o711); err != nil {
 				return scaffold{}, err
@@ -57,6 +61,14 @@ func hides(dir string, paths []string) bool {
 		}
 	}
 	return false
+}
+
+// context is the mount option that gives a file system the container's label.
+func (s scaffold) context() string {
+	if s.label == "" {
+		return ""
+	}
+	return `,context="` + s.label + `"`
 }
 
 func (s scaffold) path(elem ...string) string {

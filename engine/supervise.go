@@ -98,13 +98,13 @@ const claimPatience = 2 * time.Second
 
 // Create makes a container that waits for somebody to start it.
 func Create(ctx context.Context, s spec.Spec, o Options) (Record, error) {
-	return (&run{spec: s, opts: o, waits: true}).create(ctx)
+	return (&run{spec: s, opts: o, id: newID(), waits: true}).create(ctx)
 }
 
 // Prepare makes a container that the caller is about to start. If the caller
 // dies before that, nothing of a container with --rm stays.
 func Prepare(ctx context.Context, s spec.Spec, o Options) (Record, error) {
-	return (&run{spec: s, opts: o}).create(ctx)
+	return (&run{spec: s, opts: o, id: newID()}).create(ctx)
 }
 
 func (r *run) create(ctx context.Context) (Record, error) {

@@ -74,7 +74,7 @@ func reader(ctx context.Context, rec Record, o Options, keep ...string) (*run, e
 		r.mode.Kind = idmap.Host
 	}
 	var err error
-	r.scaffold, err = newScaffold(append(r.busyPaths(), keep...))
+	r.scaffold, err = newScaffold(append(r.busyPaths(), keep...), "")
 	return r, err
 }
 

@@ -138,6 +138,11 @@ static void add_rule(int ruleset, const struct gate_rule *r)
 {
 	struct gate_path_beneath beneath = { r->access, r->fd };
 
+	struct stat st;
+
+	/* A directory would be a way out: only what a stream is rightly. */
+	if (r->fd >= 0 && (fstat(r->fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))))
+		return;
 	if (r->fd < 0)
 		beneath.parent = open("/", O_PATH | O_CLOEXEC);
 	if (beneath.parent < 0)
