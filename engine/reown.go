@@ -42,7 +42,7 @@ func reownImage(ctx context.Context, dir, key string, p *plan.Plan, owners owner
 			continue
 		}
 		if log != nil {
-			log.Info("re-owning image layer for this map, once", "layer", name)
+			log.Info("re-owning image layer for this map, once", slog.String("layer", name))
 		}
 		if err := reownLayer(ctx, base, layer, final, owners); err != nil {
 			return nil, fmt.Errorf("re-own layer %.12s: %w", name, err)

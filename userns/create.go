@@ -79,7 +79,7 @@ func create(ctx context.Context, o Options) (_ Anchor, err error) {
 	}
 	if o.Adopt != nil {
 		if err := o.Adopt(ctx, pid); err != nil && o.Log != nil {
-			o.Log.Debug("anchor stays in the caller's cgroup", "error", err)
+			o.Log.Debug("anchor stays in the caller's cgroup", slog.Any("error", err))
 		}
 	}
 	id, err := sys.ProcIDOf(pid)

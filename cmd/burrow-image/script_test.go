@@ -131,7 +131,7 @@ func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
 // conditions.
 func cmdNeeds(ts *testscript.TestScript, _ bool, args []string) {
 	for _, a := range args {
-		reason, known := testbed.Lacking(a)
+		known, reason := testbed.Lacking(a)
 		if !known {
 			_, reason = exec.LookPath(a)
 		}

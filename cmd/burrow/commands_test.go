@@ -121,7 +121,7 @@ func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: needs COND...")
 	}
 	for _, cond := range args {
-		err, known := testbed.Lacking(cond)
+		known, err := testbed.Lacking(cond)
 		if !known {
 			ts.Fatalf("no such condition: %s", cond)
 		}

@@ -22,7 +22,7 @@ func TestHelpersAreConfined(t *testing.T) {
 		for _, helper := range []string{"slirp4netns", "pasta"} {
 			t.Run(helper, func(t *testing.T) {
 				cond := map[string]string{"slirp4netns": "net", "pasta": "pasta"}[helper]
-				if err, _ := testbed.Lacking(cond); err != nil {
+				if _, err := testbed.Lacking(cond); err != nil {
 					t.Skip(err)
 				}
 				sh := sh.with(t)

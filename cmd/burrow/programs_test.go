@@ -56,7 +56,7 @@ func TestPrograms(t *testing.T) {
 func serveWeb(t *testing.T, sh *shell) {
 	for _, helper := range []string{"slirp4netns", "pasta"} {
 		cond := map[string]string{"slirp4netns": "net", "pasta": "pasta"}[helper]
-		if err, _ := testbed.Lacking(cond); err != nil {
+		if _, err := testbed.Lacking(cond); err != nil {
 			t.Log(err)
 			continue
 		}
@@ -218,7 +218,7 @@ func project(t *testing.T, sh *shell, name string, files map[string]string) stri
 
 // installPackage uses the mirror over the container's own network.
 func installPackage(t *testing.T, sh *shell) {
-	if err, _ := testbed.Lacking("net"); err != nil {
+	if _, err := testbed.Lacking("net"); err != nil {
 		t.Skip(err)
 	}
 	sources := sh.run("sh", "-c", `cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | grep -v '^#' || true`)

@@ -69,7 +69,7 @@ func params(files ...string) testscript.Params {
 // condition makes every skip say why: a script that lacks something ends with
 // what a condition's probe says.
 func condition(cond string) (bool, error) {
-	err, known := testbed.Lacking(cond)
+	known, err := testbed.Lacking(cond)
 	if !known {
 		return false, os.ErrInvalid
 	}

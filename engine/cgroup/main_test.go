@@ -72,18 +72,18 @@ func tree(t *testing.T) string {
 	t.Cleanup(func() {
 		enter(t, filepath.Join(cgroup.Root, home))
 		_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
-		clear(t, dir)
+		removeTree(t, dir)
 	})
 	return dir
 }
 
-// clear removes a cgroup and those below.
-func clear(t *testing.T, dir string) {
+// removeTree removes a cgroup and those below.
+func removeTree(t *testing.T, dir string) {
 	t.Helper()
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.IsDir() {
-			clear(t, filepath.Join(dir, e.Name()))
+			removeTree(t, filepath.Join(dir, e.Name()))
 		}
 	}
 	var err error

@@ -163,15 +163,15 @@ func settle(dir string) error {
 			}
 			continue
 		}
-		if err := clear(dir, procs); err != nil {
+		if err := vacate(dir, procs); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("enable cgroup controllers in %s: %w", dir, err)
 }
 
-// clear moves what is ours to move to the cgroup beside the containers'.
-func clear(dir string, procs []string) error {
+// vacate moves what is ours to move to the cgroup beside the containers'.
+func vacate(dir string, procs []string) error {
 	to := path.Join(dir, supervisor)
 	if err := mkdir(to); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package testbed
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Host is a machine that is worse than this one. Setup is shell run by root in a
 // mount namespace of its own, so the machine itself stays as it is; $USER_,
@@ -14,11 +17,11 @@ type Host struct {
 
 // Without hides files of /usr/bin.
 func Without(programs ...string) Host {
-	hide := ""
+	var hide strings.Builder
 	for _, p := range programs {
-		hide += "mknod $SCRATCH/upper/" + p + " c 0 0\n" // overlay's whiteout
+		hide.WriteString("mknod $SCRATCH/upper/" + p + " c 0 0\n") // overlay's whiteout
 	}
-	return overUsrBin(hide)
+	return overUsrBin(hide.String())
 }
 
 // PlainNewuidmap takes the privilege from newuidmap and newgidmap.

@@ -13,25 +13,25 @@ import (
 
 // Lacking says why this host, for this user, lacks a condition of scripts, nil
 // if it does not: userns, newuidmap, net, pasta, tty, or an image's name.
-func Lacking(cond string) (reason error, known bool) {
+func Lacking(cond string) (known bool, reason error) {
 	switch cond {
 	case "userns":
-		return probe.UserNamespace.Err(), true
+		return true, probe.UserNamespace.Err()
 	case "newuidmap":
-		return lackingIDs(), true
+		return true, lackingIDs()
 	case "net":
-		return errors.Join(lacksProgram("slirp4netns"), lackingTUN()), true
+		return true, errors.Join(lacksProgram("slirp4netns"), lackingTUN())
 	case "pasta":
-		return errors.Join(lacksProgram("pasta"), lackingTUN()), true
+		return true, errors.Join(lacksProgram("pasta"), lackingTUN())
 	case "tty":
-		return lacksProgram("tmux"), true
+		return true, lacksProgram("tmux")
 	}
 	for _, name := range Images {
 		if cond == name {
-			return HasImage(name), true
+			return true, HasImage(name)
 		}
 	}
-	return nil, false
+	return false, nil
 }
 
 // Conditions are what scripts may ask for.

@@ -21,6 +21,7 @@ extern int burrow_join_step;
 extern int burrow_join_errno;
 extern int burrow_loginuid_errno;
 extern int burrow_cwd_lost;
+// All are set before Go starts.
 */
 import "C"
 
