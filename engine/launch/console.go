@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/opencontainers/runc/libcontainer/utils"
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // consolePair is the socket over which the container's init sends the master
@@ -32,7 +33,7 @@ func (p *consolePair) close() {
 // receive takes the master. The child has sent it before it reported ready, so
 // this does not block.
 func (p *consolePair) receive(context.Context) (*os.File, error) {
-	f, err := utils.RecvFile(p.parent)
+	f, err := sys.RecvFile(p.parent)
 	if err != nil {
 		return nil, fmt.Errorf("receive terminal: %w", err)
 	}
