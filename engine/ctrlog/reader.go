@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -100,8 +101,8 @@ func Read(ctx context.Context, path string, q Query, fn func(Line) error) error 
 // excess is how many leading entries of kept do not belong to the last n lines.
 func excess(kept []Line, n int) int {
 	lines := 0
-	for i := len(kept) - 1; i >= 0; i-- {
-		if !kept[i].Partial || i == len(kept)-1 { // the last may have no end yet
+	for i, line := range slices.Backward(kept) {
+		if !line.Partial || i == len(kept)-1 { // the last may have no end yet
 			lines++
 		}
 		if lines > n {
@@ -214,8 +215,8 @@ func replaced(path string, f *os.File) (*os.File, error) {
 		return nil, err
 	}
 	files := rotated(path) // oldest first
-	for i := len(files) - 1; i >= 0; i-- {
-		info, err := os.Stat(files[i])
+	for i, file := range slices.Backward(files) {
+		info, err := os.Stat(file)
 		if err != nil || !os.SameFile(info, mine) {
 			continue
 		}

@@ -44,7 +44,7 @@ func (l *Log) SetOption(value string) error {
 
 // ParseRestart reads --restart.
 func ParseRestart(value string) (Restart, error) {
-	name, max, hasMax := strings.Cut(value, ":")
+	name, limit, hasMax := strings.Cut(value, ":")
 	r := Restart{Policy: RestartPolicy(name)}
 	switch r.Policy {
 	case "no":
@@ -54,7 +54,7 @@ func ParseRestart(value string) (Restart, error) {
 		if !hasMax {
 			return r, nil
 		}
-		n, err := strconv.Atoi(max)
+		n, err := strconv.Atoi(limit)
 		if err != nil || n < 1 {
 			return Restart{}, bad(value, "the number of attempts must be positive")
 		}

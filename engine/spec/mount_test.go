@@ -8,8 +8,6 @@ import (
 
 func tmpfs(dst string) Mount { return Mount{Type: MountTmpfs, Dest: dst} }
 
-func u32(n uint32) *uint32 { return &n }
-
 func TestParseMount(t *testing.T) {
 	for in, want := range map[string]Mount{
 		"type=bind,src=/s,dst=/d":                         bind("/s", "/d"),
@@ -36,11 +34,11 @@ func TestParseMount(t *testing.T) {
 		"src=v,dst=/d":                                    volume("v", "/d"),
 		"type=volume,src=v,dst=/d,volume-nocopy":          with(volume("v", "/d"), func(m *Mount) { m.NoCopyUp = true }),
 		"type=tmpfs,dst=/d":                               tmpfs("/d"),
-		"type=tmpfs,dst=/d,tmpfs-size=1m,tmpfs-mode=700":  with(tmpfs("/d"), func(m *Mount) { m.Size, m.Mode = "1048576", u32(0o700) }),
+		"type=tmpfs,dst=/d,tmpfs-size=1m,tmpfs-mode=700":  with(tmpfs("/d"), func(m *Mount) { m.Size, m.Mode = "1048576", new(uint32(0o700)) }),
 		"type=tmpfs,dst=/d,notmpcopyup":                   with(tmpfs("/d"), func(m *Mount) { m.NoCopyUp = true }),
 		"type=tmpfs,dst=/d,tmpcopyup=false":               with(tmpfs("/d"), func(m *Mount) { m.NoCopyUp = true }),
 		"type=devpts,dst=/d,uid=1,gid=5,mode=620,max=9": {
-			Type: MountDevpts, Dest: "/d", UID: u32(1), GID: u32(5), Mode: u32(0o620), Max: u32(9),
+			Type: MountDevpts, Dest: "/d", UID: new(uint32(1)), GID: new(uint32(5)), Mode: new(uint32(0o620)), Max: new(uint32(9)),
 		},
 		"type=mqueue,dst=/d": {Type: MountMqueue, Dest: "/d"},
 	} {
@@ -132,7 +130,7 @@ func TestParseTmpfs(t *testing.T) {
 			m.ReadOnly, m.Exec, m.SUID, m.Dev, m.Size = true, true, true, true, "50%"
 		}),
 		"/t:size=64k,mode=1777,uid=1,gid=2,nr_inodes=1k,notmpcopyup": with(tmpfs("/t"), func(m *Mount) {
-			m.Size, m.Mode, m.UID, m.GID, m.Inodes, m.NoCopyUp = "65536", u32(0o1777), u32(1), u32(2), "1024", true
+			m.Size, m.Mode, m.UID, m.GID, m.Inodes, m.NoCopyUp = "65536", new(uint32(0o1777)), new(uint32(1)), new(uint32(2)), "1024", true
 		}),
 	} {
 		got, err := ParseTmpfs(in)

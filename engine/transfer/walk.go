@@ -37,7 +37,7 @@ type Walker struct {
 
 type inode struct{ dev, ino uint64 }
 
-func inodeOf(st *unix.Stat_t) inode { return inode{uint64(st.Dev), st.Ino} }
+func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
 // Walk sends dir and all that is below it to the sink; top is dir's own name there.
 func (w *Walker) Walk(ctx context.Context, dir *os.File, top string, to Sink) error {
@@ -131,7 +131,7 @@ func openOne(parent *os.File, base string, flags int) (*os.File, error) {
 
 func (w *Walker) make(name string, st *unix.Stat_t) *Entry {
 	e := &Entry{
-		Name: name, Mode: st.Mode, UID: st.Uid, GID: st.Gid, Rdev: uint64(st.Rdev),
+		Name: name, Mode: st.Mode, UID: st.Uid, GID: st.Gid, Rdev: st.Rdev,
 		Time: time.Unix(st.Mtim.Unix()),
 	}
 	if w.Owners != nil {

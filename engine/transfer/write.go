@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,8 +87,7 @@ func (w *Writer) Close() error {
 			w.last = nil
 		}
 	}()
-	for i := len(w.made) - 1; i >= 0; i-- {
-		d := w.made[i]
+	for _, d := range slices.Backward(w.made) {
 		parent, err := w.parent(path.Dir(d.name))
 		if err != nil {
 			return err

@@ -233,7 +233,11 @@ func TestHostIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer slice.Release()
+	defer func() {
+		if err := slice.Release(); err != nil {
+			t.Error(err)
+		}
+	}()
 	s := Sources{
 		User: idmap.User{Name: "tester", UID: 1001}, UIDs: anchor, GIDs: anchor, SubUIDs: table, SubGIDs: table,
 		Accounts: []idmap.Account{{Name: "root", ID: 0}, {Name: "tester", ID: 1001}, {Name: "bob", ID: 1002}},
@@ -333,5 +337,7 @@ func TestIDs(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "null") {
 		t.Errorf("JSON %s, %v", text, err)
 	}
-	slice.Release()
+	if err := slice.Release(); err != nil {
+		t.Error(err)
+	}
 }
