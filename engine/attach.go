@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -178,21 +180,16 @@ func (d *detachReader) fill() {
 	buf := make([]byte, 4096)
 	n, err := d.in.Read(buf)
 	for _, b := range buf[:n] {
-		if b == d.keys[d.held] {
-			d.held++
-			if d.held == len(d.keys) {
-				d.err = errDetached
-				return
-			}
-			continue
+		seen := append(slices.Clone(d.keys[:d.held]), b)
+		// What cannot be the beginning of the keys any more was typed for the container.
+		for !bytes.HasPrefix(d.keys, seen) {
+			d.ready = append(d.ready, seen[0])
+			seen = seen[1:]
 		}
-		d.ready = append(d.ready, d.keys[:d.held]...)
-		d.held = 0
-		if b == d.keys[0] {
-			d.held = 1
-			continue
+		if d.held = len(seen); d.held == len(d.keys) {
+			d.err = errDetached
+			return
 		}
-		d.ready = append(d.ready, b)
 	}
 	if err != nil {
 		d.ready = append(d.ready, d.keys[:d.held]...)
