@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
 )
@@ -100,8 +101,8 @@ func (r Record) stopSignal() syscall.Signal {
 	if r.Spec.Stop.Signal != 0 {
 		return r.Spec.Stop.Signal
 	}
-	if n := unix.SignalNum(r.StopSignal); n != 0 {
-		return n
+	if sig, err := spec.ParseSignal(r.StopSignal); err == nil { // systemd's is SIGRTMIN+3
+		return sig
 	}
 	return syscall.SIGTERM
 }
