@@ -454,7 +454,7 @@ func TestInitMount(t *testing.T) {
 }
 
 func TestScaffold(t *testing.T) {
-	s, err := newScaffold([]string{"/boot/x", "/bootx", "/media"})
+	s, err := newScaffold([]string{"/boot/x", "/bootx", "/media"}, "")
 	must(t, err)
 	t.Cleanup(func() { _ = sys.UnmountDetach(s.dir) })
 	if s.dir == "/boot" || s.dir == "/media" {
@@ -466,7 +466,7 @@ func TestScaffold(t *testing.T) {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
 		}
 	}
-	if _, err := newScaffold(scaffoldDirs); !errors.Is(err, errNoScaffold) {
+	if _, err := newScaffold(scaffoldDirs, ""); !errors.Is(err, errNoScaffold) {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.file("nosuch/x", nil, 0, 0); err == nil {
