@@ -111,7 +111,7 @@ func (r *run) startCgroup(ctx context.Context) error {
 	}
 	go func() {
 		defer close(r.cgroup.made)
-		defer r.debug("step done", "make cgroup", time.Now())
+		defer r.stepDone("make cgroup", time.Now())
 		r.cgroup.group, r.cgroup.err = r.cgroup.place.Make(ctx, r.id, options)
 	}()
 	r.later(func() {

@@ -208,8 +208,10 @@ func TestNamespaces(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 	for _, bad := range []spec.Namespaces{
-		{PID: n(spec.NamespaceContainer, stopped.Name)}, {IPC: n(spec.NamespaceContainer, "nosuch")},
-		{UTS: n(spec.NamespaceContainer, "nosuch")}, {Cgroup: n(spec.NamespaceContainer, stopped.Name)},
+		{PID: n(spec.NamespaceContainer, stopped.Name)},
+		{IPC: n(spec.NamespaceContainer, "nosuch")},
+		{UTS: n(spec.NamespaceContainer, "nosuch")},
+		{Cgroup: n(spec.NamespaceContainer, stopped.Name)},
 	} {
 		r.spec.Namespaces = bad
 		if _, err := r.namespaces(); err == nil {

@@ -90,22 +90,23 @@ func describe(t testing.TB, root string, uids, gids idmap.Map) []string {
 			return err
 		}
 		rel := "/" + strings.TrimPrefix(strings.TrimPrefix(path, root), "/")
-		line := fmt.Sprintf("%s %06o %d:%d %d", rel, st.Mode, inner(uids, st.Uid), inner(gids, st.Gid), st.Mtim.Sec)
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s %06o %d:%d %d", rel, st.Mode, inner(uids, st.Uid), inner(gids, st.Gid), st.Mtim.Sec)
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFREG:
-			line += fmt.Sprintf(" %q", readFile(t, path))
+			fmt.Fprintf(&line, " %q", readFile(t, path))
 		case unix.S_IFLNK:
 			to, err := os.Readlink(path)
 			must(t, err)
-			line += " -> " + to
+			line.WriteString(" -> " + to)
 		}
 		buf := make([]byte, 64)
 		for _, attr := range []string{"user.test", "user.overlay.opaque"} {
 			if n, err := unix.Lgetxattr(path, attr, buf); err == nil {
-				line += fmt.Sprintf(" %s=%s", attr, buf[:n])
+				fmt.Fprintf(&line, " %s=%s", attr, buf[:n])
 			}
 		}
-		out = append(out, line)
+		out = append(out, line.String())
 		return nil
 	}))
 	return out
@@ -114,7 +115,7 @@ func describe(t testing.TB, root string, uids, gids idmap.Map) []string {
 // merge mounts layers, topmost first, with an empty writable one on top.
 func merge(t testing.TB, layers []string) string {
 	t.Helper()
-	short, err := os.MkdirTemp("", "s") // the kernel takes one page of options
+	short, err := os.MkdirTemp("", "s") //nolint:usetesting // short: the kernel takes one page of options
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(short) })
 	s := scaffold{dir: short}

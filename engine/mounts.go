@@ -248,13 +248,13 @@ func (r *run) bindMount(m spec.Mount, number int) (launch.Mount, error) {
 // checkSource refuses what cannot be mounted, and a link that hides what it
 // is: a directory that somebody else wrote may hold a link to "/".
 func checkSource(source string) error {
-	real, err := filepath.EvalSymlinks(source)
+	target, err := filepath.EvalSymlinks(source)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return hint.New(fmt.Errorf("source %s does not exist", source), "mkdir -p "+source)
 	case err != nil:
 		return err
-	case real == "/" && filepath.Clean(source) != "/":
+	case target == "/" && filepath.Clean(source) != "/":
 		return hint.New(fmt.Errorf("source %s is a link to /", source), "to mount all of the host, say so: -v /:DESTINATION")
 	}
 	return nil

@@ -72,7 +72,7 @@ func TestNameIsInvented(t *testing.T) {
 		}
 		seen[name] = true
 	}
-	if n := inventName(5); n == inventName(5) && n == inventName(5) {
+	if a, b, c := inventName(5), inventName(5), inventName(5); a == b && b == c {
 		t.Error("later tries have no number")
 	}
 }

@@ -192,8 +192,8 @@ func (r *run) sources() []string {
 	}
 	out = append(append(out, r.spec.Process.InitPath), r.layers...)
 	for i, p := range out {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			out[i] = real
+		if target, err := filepath.EvalSymlinks(p); err == nil {
+			out[i] = target
 		}
 	}
 	return out

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/burrow-run/burrow/engine/launch"
@@ -101,7 +103,7 @@ func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
 		if err := st.do(ctx); err != nil {
 			return Exit{ID: r.id}, err
 		}
-		r.debug("step done", st.name, begin)
+		r.stepDone(st.name, begin)
 	}
 	return r.execute(ctx)
 }
@@ -125,7 +127,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	defer c.Destroy()
-	r.debug("step done", "create", begin)
+	r.stepDone("create", begin)
 	if err := r.checkCgroup(c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
@@ -143,7 +145,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
 	}
-	r.debug("step done", "exec", begin)
+	r.stepDone("exec", begin)
 	r.confineSelf()
 	noted := make(chan struct{})
 	go func() { // beside the payload, not before it
@@ -185,8 +187,8 @@ func (r *run) confineSelf() {
 // cleanUp undoes what the run made, last first. What it cannot undo, a later
 // command reclaims: everything temporary has an owner.
 func (r *run) cleanUp() {
-	for i := len(r.undo) - 1; i >= 0; i-- {
-		r.undo[i]()
+	for _, f := range slices.Backward(r.undo) {
+		f()
 	}
 }
 
@@ -198,9 +200,9 @@ func (r *run) warn(format string, args ...any) {
 	}
 }
 
-func (r *run) debug(msg, name string, since time.Time) {
+func (r *run) stepDone(name string, since time.Time) {
 	if r.opts.Log != nil {
-		r.opts.Log.Debug(msg, "name", name, "took", time.Since(since))
+		r.opts.Log.Debug("step done", slog.String("name", name), slog.Duration("took", time.Since(since)))
 	}
 }
 

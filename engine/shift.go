@@ -172,7 +172,7 @@ func (b *shiftBuilder) own(layer int, name string, st *unix.Stat_t, uid, gid uin
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := sys.ChownBeneath(b.dst, name, int(u), int(g)); err != nil {
+	if err := sys.ChownBeneath(b.dst, name, u, g); err != nil {
 		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {

@@ -240,9 +240,7 @@ func (s *supervised) attach(c *launch.Container) *session {
 }
 
 func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
-	s.copied.Add(1)
-	go func() {
-		defer s.copied.Done()
+	s.copied.Go(func() {
 		buf := make([]byte, 16<<10)
 		for {
 			n, err := from.Read(buf)
@@ -256,7 +254,7 @@ func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 				return // EOF, or EIO from a terminal whose last user is gone
 			}
 		}
-	}()
+	})
 }
 
 // attachSocket has a short name: a socket's path has at most 107 bytes.

@@ -29,8 +29,8 @@ func (v *view) close() {
 	if v.root != nil {
 		v.root.Close()
 	}
-	for i := len(v.undo) - 1; i >= 0; i-- {
-		v.undo[i]()
+	for _, f := range slices.Backward(v.undo) {
+		f()
 	}
 }
 

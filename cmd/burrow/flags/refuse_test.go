@@ -92,8 +92,11 @@ func TestNewlinesAreRefused(t *testing.T) {
 func TestErrorsHideValues(t *testing.T) {
 	file := write(t, "A=1\nHOME=/x:s3cret\n")
 	for _, argv := range [][]string{
-		{"-e", "HOME=/x:s3cret", "img"}, {"--env-file", file, "img"}, {"-e", "=s3cret", "img"},
-		{"--creds", "me:s3cret", "img"}, {"--secret", "s3cret,type=env", "img"},
+		{"-e", "HOME=/x:s3cret", "img"},
+		{"--env-file", file, "img"},
+		{"-e", "=s3cret", "img"},
+		{"--creds", "me:s3cret", "img"},
+		{"--secret", "s3cret,type=env", "img"},
 	} {
 		if _, _, err := translate(argv...); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", argv, err)

@@ -90,8 +90,8 @@ const (
 	hintPull = "fetch the image first with burrow pull, then run with --pull=never"
 )
 
-func on(name, short, why, advice string) refusal {
-	return refusal{name: name, short: short, isBool: true, fine: []string{"false"}, why: why, advice: advice}
+func on(name, why, advice string) refusal {
+	return refusal{name: name, isBool: true, fine: []string{"false"}, why: why, advice: advice}
 }
 
 func no(name, why, advice string, fine ...string) refusal {
@@ -106,7 +106,7 @@ func refusals() []refusal {
 
 func refusedLifecycle() []refusal {
 	return []refusal{
-		on("replace", "", "a running container is not removed for another", "choose another --name"),
+		on("replace", "a running container is not removed for another", "choose another --name"),
 		no("requires", "", ""),
 		no("pod", whyPods, ""),
 		no("pod-id-file", whyPods, ""),
@@ -124,7 +124,7 @@ func refusedLifecycle() []refusal {
 		no("sdnotify", whyForeground, "", "ignore"),
 		no("conmon-pidfile", "there is no conmon: the command itself is the supervisor", "--pidfile FILE writes the container's pid"),
 		no("hooks-dir", "hooks are programs of the host that an image could aim at", ""),
-		on("rmi", "", "", "burrow rmi IMAGE afterwards"),
+		on("rmi", "", "burrow rmi IMAGE afterwards"),
 	}
 }
 
@@ -142,7 +142,7 @@ func refusedResources() []refusal {
 		no("cpu-rt-runtime", whyV1, "", "0"),
 		no("kernel-memory", whyV1, "--memory counts kernel memory too"),
 		no("memory-swappiness", whyV1, "", "-1"),
-		on("oom-kill-disable", "", whyV1, "--oom-score-adj makes the container a less likely victim"),
+		on("oom-kill-disable", whyV1, "--oom-score-adj makes the container a less likely victim"),
 		no("rdt-class", "it needs root", ""),
 		no("shm-size-systemd", "systemd mode is not available", ""),
 		no("storage-opt", "", ""),
@@ -180,7 +180,7 @@ func refusedRest() []refusal {
 		no("link", whyBridge, ""),
 		no("link-local-ip", whyBridge, ""),
 		no("hosts-file", "", "--no-hosts leaves the image's file in place"),
-		on("no-hostname", "", "", ""),
+		on("no-hostname", "", ""),
 		no("domainname", "", "--sysctl kernel.domainname=NAME"),
 		no("secret", "", "bind a file: -v ./FILE:/run/secrets/NAME:ro"),
 		no("volumes-from", "", "bind the same directories with -v"),
@@ -189,6 +189,6 @@ func refusedRest() []refusal {
 		no("hostuser", "", "--passwd-entry adds a line to the container's passwd file"),
 		no("chrootdirs", "", ""),
 		no("personality", "execution domains are locked: some of them switch off address space randomisation", ""),
-		on("use-api-socket", "", "there is no API socket", ""),
+		on("use-api-socket", "there is no API socket", ""),
 	}
 }
