@@ -12,7 +12,6 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // stages 0 to 2
-	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/nstest"
@@ -77,13 +76,6 @@ func someone(t testing.TB) sys.ProcID {
 	id, err := sys.ProcIDOf(p.Pid)
 	must(t, err)
 	return id
-}
-
-// reap takes the place of the parent whose child a killed process was.
-func reap(t testing.TB, p sys.ProcID) {
-	t.Helper()
-	_, err := unix.Wait4(p.PID, nil, 0, nil)
-	must(t, err)
 }
 
 // dead is a process that has ended.

@@ -82,7 +82,7 @@ func (a *app) showTrail(ctx context.Context, f trailFlags) error {
 	if err != nil {
 		return err
 	}
-	print, err := a.recordPrinter(f.format)
+	show, err := a.recordPrinter(f.format)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *app) showTrail(ctx context.Context, f trailFlags) error {
 		if r.Time.Before(since) || !until.IsZero() && r.Time.After(until) || !keep(r) {
 			return nil
 		}
-		return print(r)
+		return show(r)
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil

@@ -19,10 +19,10 @@ import (
 )
 
 type execFlags struct {
-	detach, interactive, tty, privileged, latest bool
-	user, workdir, detachKeys                    string
-	env, envFiles                                []string
-	preserve                                     int
+	detach, interactive, tty, privileged bool
+	user, workdir, detachKeys            string
+	env, envFiles                        []string
+	preserve                             int
 }
 
 func (a *app) execCommand() *cobra.Command {

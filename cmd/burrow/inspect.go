@@ -14,7 +14,7 @@ import (
 // inspected is a container as `inspect` shows it: Docker's and Podman's names
 // where they have one for it, ours for the rest.
 type inspected struct {
-	ID      string `json:"Id"` //nolint:tagliatelle // Docker's name
+	ID      string `json:"Id"` // Docker's name
 	Name    string
 	Created time.Time
 	Path    string
@@ -61,8 +61,8 @@ type inspectedHost struct {
 type inspectedLimits struct {
 	CgroupParent                          string
 	Memory, MemorySwap, MemoryReservation int64
-	CpuShares, CpuPeriod                  uint64 //nolint:revive,staticcheck // Docker's names
-	CpuQuota                              int64  //nolint:revive,staticcheck // Docker's name
+	CpuShares, CpuPeriod                  uint64 //nolint:revive // Docker's names
+	CpuQuota                              int64  //nolint:revive // Docker's name
 	CpusetCpus, CpusetMems                string
 	BlkioWeight                           uint16
 	PidsLimit                             int64
@@ -89,7 +89,7 @@ type inspectedConfig struct {
 	Hostname    string
 	User        string
 	WorkingDir  string
-	Tty         bool //nolint:revive // Docker's name
+	Tty         bool // Docker's name
 	OpenStdin   bool
 	Labels      map[string]string
 	Annotations map[string]string

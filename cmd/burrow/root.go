@@ -22,7 +22,7 @@ type app struct {
 // command runs the command line and returns its exit code.
 func command(ctx context.Context, args []string) int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, ctx: ctx}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // the verbs take the context from their command
 	root.SetArgs(args)
 	root.SetContext(ctx)
 	return say(a.err, root.ExecuteContext(ctx))

@@ -78,7 +78,7 @@ func supported(t *testing.T) map[string][]string {
 			"--memory=1g", "--memory-swap=2g",
 		},
 	}
-	for _, arg := range strings.Fields(`
+	for arg := range strings.FieldsSeq(`
 		--entrypoint=sh --rootfs=/r --pull=always --quiet --platform=linux/arm64 --os=linux --arch=arm64
 		--variant=v8 --authfile=/a --tls-verify=false --image-volume=tmpfs
 		--name=n --rm --label=a=b --annotation=a=b --cidfile=c --pidfile=p --timeout=5
