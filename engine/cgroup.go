@@ -108,6 +108,8 @@ func (r *run) startCgroup(ctx context.Context) error {
 		Asked:    asked(r.spec.Resources),
 		Nested:   r.managesCgroups() || slices.Contains(r.policy.Capabilities.Bounding, "CAP_SYS_ADMIN"),
 		Outlives: r.sup != nil,
+		// An exec into another SELinux domain clears the wish to die with the parent.
+		Guard: r.policy.SELinux.ProcessLabel != "",
 	}
 	go func() {
 		defer close(r.cgroup.made)

@@ -25,6 +25,9 @@ type Options struct {
 	// Outlives: the container outlives its terminal, and even its command if
 	// that is killed.
 	Outlives bool
+	// Guard leaves a process beside the container that ends it if the command is
+	// killed: for one that the kernel would not end (userns/nsjoin/guard.c).
+	Guard bool
 }
 
 // Group is a container's cgroup. While it is open, nobody reclaims it.
@@ -57,7 +60,7 @@ func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err er
 		}
 	}()
 	if !o.Outlives {
-		markMortal(g.dir)
+		mark(g.dir, mortal)
 	}
 	p.controllers = words(g.dir.Name(), "cgroup.controllers")
 	for _, l := range o.Asked {
@@ -71,7 +74,13 @@ func (p Place) Make(ctx context.Context, id string, o Options) (_ *Group, err er
 	if err := o.Limits.set(g.dir.Name()); err != nil {
 		return nil, err
 	}
-	return g, g.openLeaf(o.Nested)
+	if err := g.openLeaf(o.Nested); err != nil {
+		return nil, err
+	}
+	if o.Guard && !o.Outlives {
+		mark(g.leaf, guarded)
+	}
+	return g, nil
 }
 
 // create makes a cgroup and locks it. Between the two, another command may take

@@ -89,6 +89,9 @@ func (m Manager) Adopt(ctx context.Context, pid int) error {
 	if err != nil {
 		return err
 	}
+	if err := mkdir(path.Join(base, supervisor)); err != nil { // for the commands to come
+		return err
+	}
 	return settle(base)
 }
 

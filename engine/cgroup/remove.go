@@ -69,12 +69,17 @@ func populated(dir string) bool {
 	return i >= 0 && i+1 < len(events) && events[i+1] != "0"
 }
 
-// mortal is the attribute of a cgroup whose processes must not outlive the command.
-const mortal = "user.burrow.mortal"
+// Attributes of cgroups.
+const (
+	mortal  = "user.burrow.mortal" // what is in it must not outlive the command; Reclaim
+	guarded = "user.burrow.guard"  // there is to be a guard; userns/nsjoin/guard.c
+)
 
-// markMortal is for others to know; where the kernel keeps no attributes (before
-// Linux 5.7), they spare what they find.
-func markMortal(dir *os.File) { _ = unix.Fsetxattr(int(dir.Fd()), mortal, []byte("1"), 0) }
+// mark sets an attribute. Where the kernel keeps none (before Linux 5.7), others
+// spare what they find, and the container has no guard.
+func mark(dir *os.File, attribute string) {
+	_ = unix.Fsetxattr(int(dir.Fd()), attribute, []byte("1"), 0)
+}
 
 func isMortal(dir string) bool {
 	_, err := unix.Getxattr(dir, mortal, nil)

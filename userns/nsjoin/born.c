@@ -30,6 +30,7 @@
 
 static int cgroup_fd = -1;
 
+
 /*
  * The directory is the last file that engine/launch gives to the process. After
  * it come those that libcontainer adds, the terminal's socket first if there is one.
@@ -97,6 +98,8 @@ int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	}
 	/* No memory is shared, so the child can use its copy of this stack. */
 	pid_t pid = clone_into_cgroup(flags);
+	if (pid > 0)
+		burrow_guard(cgroup_fd, getppid());
 	if (pid != 0)
 		return pid;
 	close(cgroup_fd);

@@ -11,6 +11,10 @@
 //	          BURROW_STAGE=joined               gets a mount namespace of its own
 //	anything else                              nothing
 //
+// In a fifth, libcontainer's first stage, it stays in the background: the stage's
+// clone comes by born.c, which makes it a birth in the container's cgroup, and
+// guard.c may leave a process behind that ends the container with its command.
+//
 // Every entry, whatever it does next, first fixes an unset login UID
 // (docs/security.md, attribution), so that no process in a container can forge it.
 //

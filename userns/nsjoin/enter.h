@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Where joining the anchor went wrong. nsjoin.go has the same list. */
 enum join_step {
@@ -27,6 +28,9 @@ _Noreturn void burrow_gate(char **argv);
 
 /* born.c: finds the cgroup that libcontainer's children are to be born in, if any. */
 void burrow_find_cgroup(const char *initpipe);
+
+/* guard.c: leaves a process behind that ends the cgroup with the command, if it is marked so. */
+void burrow_guard(int cgroup, pid_t command);
 
 /* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
 long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);
