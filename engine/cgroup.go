@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -147,6 +151,7 @@ func (r *run) awaitCgroup(ctx context.Context) error {
 	}
 	g := r.cgroup.group
 	if g == nil {
+		r.sayUnlimited()
 		return nil
 	}
 	r.config.Cgroup = g.File()
@@ -160,6 +165,21 @@ func (r *run) awaitCgroup(ctx context.Context) error {
 		return nil // it has no root that could
 	}
 	return g.Give(int(uid), int(gid))
+}
+
+// sayUnlimited tells somebody who reads it, once per login, that the default
+// limit on processes does not hold here. Doctor says more, and to scripts too.
+func (r *run) sayUnlimited() {
+	why := r.cgroup.place.None()
+	if why == "" || r.spec.Resources.NoCgroup || r.sup != nil || !term.IsTerminal(int(r.opts.Stderr.Fd())) {
+		return
+	}
+	said, err := os.OpenFile(filepath.Join(r.opts.Dirs.Run, "said-unlimited"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	said.Close()
+	r.warn("containers run without limits: %s (burrow doctor)", why)
 }
 
 // joinCgroup begins to open the cgroup of a running container for a further
