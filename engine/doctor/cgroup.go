@@ -93,8 +93,11 @@ func (h *host) delegated() (dir, fix string) {
 			}
 		}
 	}
-	return "", fmt.Sprintf("sudo mkdir -p %[1]s/burrow-%[2]d && sudo chown -R %[2]d %[1]s/burrow-%[2]d && echo $$ | sudo tee %[1]s/burrow-%[2]d/cgroup.procs",
-		root, h.UID)
+	// Not chown -R: the limits of the part that is given away stay root's. The shell
+	// goes below, because a cgroup with processes cannot pass controllers on.
+	mine := fmt.Sprintf("%s/burrow-%d", root, h.UID)
+	return "", fmt.Sprintf("sudo mkdir -p %[1]s/shell && sudo chown %[2]d %[1]s %[1]s/cgroup.procs %[1]s/cgroup.threads %[1]s/cgroup.subtree_control && "+
+		"sudo chown -R %[2]d %[1]s/shell && echo $$ | sudo tee %[1]s/shell/cgroup.procs", mine, h.UID)
 }
 
 // writable says whether the user may make cgroups in dir and move into them.
@@ -124,19 +127,39 @@ func checkSystemd(ctx context.Context, h *host) []Finding {
 	if !h.systemd() {
 		return good(name, "this host has no systemd; cgroups are used directly")
 	}
-	socket := h.bus()
-	if socket == "" {
+	sockets := h.managerSockets()
+	if len(sockets) == 0 {
 		return bad(name, Warn, "no session bus: DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR are unset",
 			withoutLimits, "log in by ssh or machinectl shell "+h.User+"@, not by su or sudo")
 	}
-	d := net.Dialer{Timeout: 500 * time.Millisecond}
-	conn, err := d.DialContext(ctx, "unix", socket)
-	if err != nil {
-		return bad(name, Warn, err.Error(), withoutLimits,
-			h.install("dbus-user-session", "dbus-broker")+", then log in again")
+	var failed error
+	for _, socket := range sockets {
+		d := net.Dialer{Timeout: 500 * time.Millisecond}
+		conn, err := d.DialContext(ctx, "unix", socket)
+		if err == nil {
+			conn.Close()
+			return good(name, "your service manager answers at "+socket)
+		}
+		failed = err
 	}
-	conn.Close()
-	return good(name, "bus at "+socket)
+	return bad(name, Warn, failed.Error(), withoutLimits, h.install("dbus-user-session", "dbus-broker")+", then log in again")
+}
+
+// managerSockets are where Burrow looks for the user's service manager: its own
+// socket, which is where systemd puts it whatever the environment says, and the bus.
+func (h *host) managerSockets() []string {
+	dir := h.RuntimeDir
+	if dir == "" {
+		dir = fmt.Sprintf("/run/user/%d", h.UID)
+	}
+	var out []string
+	if private := path.Join(dir, "systemd", "private"); h.exists(private) {
+		out = append(out, h.path(private))
+	}
+	if bus := h.bus(); bus != "" {
+		out = append(out, bus)
+	}
+	return out
 }
 
 // bus is the socket of the session bus: the first unix:path= of the address
