@@ -6,9 +6,9 @@
 //	   └─ the same process becomes the gate            userns/nsjoin/gate.c: label, Landlock, seccomp
 //	      └─ the same process becomes the payload      execve
 //
-// What can go wrong in the gate crosses a pipe as {step, errno}; the pipe's end
-// without a message means that the payload runs. So exit codes 126 and 127 come
-// from errno, not from message text.
+// The gate says over a pipe that it was reached, and what goes wrong in it as
+// {step, errno}; the pipe's end then means that the payload runs. So exit codes
+// 126 and 127 come from errno, not from message text.
 //
 // It decides nothing about confinement: it applies what package security
 // compiled. It does not protect against a hostile kernel or a hostile anchor.

@@ -60,7 +60,8 @@ type GateStep int32
 
 // The gate's steps, in order.
 const (
-	GateProgram GateStep = iota + 1
+	GateStarted GateStep = iota // it was not reached: libcontainer's init ended before
+	GateProgram
 	GateLabel
 	GateLandlock
 	GateSeccomp
@@ -68,8 +69,8 @@ const (
 )
 
 func (s GateStep) String() string {
-	names := [...]string{"", "read gate program", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
-	if s < 1 || int(s) >= len(names) {
+	names := [...]string{"start container", "read gate program", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
+	if s < 0 || int(s) >= len(names) {
 		return "bug: unknown gate step"
 	}
 	return names[s]
@@ -175,15 +176,27 @@ func programFile(program []byte) (*os.File, error) {
 	return f, nil
 }
 
-// readGate waits until the payload runs (nil) or the gate reports.
+// ErrInit means that the container's first process ended before it could
+// become the payload.
+var ErrInit = errors.New("its first process ended before the command was started")
+
+// readGate waits until the payload runs (nil) or the gate reports. The end of
+// the pipe alone is no success: whoever has not said that it was the gate was not.
 func readGate(status io.Reader, path string) error {
-	var msg [2]int32
-	err := binary.Read(status, binary.NativeEndian, &msg)
-	if errors.Is(err, io.EOF) {
-		return nil
+	reached := false
+	for {
+		var msg [2]int32
+		err := binary.Read(status, binary.NativeEndian, &msg)
+		switch {
+		case errors.Is(err, io.EOF) && reached:
+			return nil
+		case errors.Is(err, io.EOF):
+			return &ExecError{Step: GateStarted, Path: path, Err: ErrInit}
+		case err != nil:
+			return fmt.Errorf("read gate status: %w", err)
+		case GateStep(msg[0]) != GateStarted:
+			return &ExecError{Step: GateStep(msg[0]), Path: path, Err: syscall.Errno(msg[1])}
+		}
+		reached = true
 	}
-	if err != nil {
-		return fmt.Errorf("read gate status: %w", err)
-	}
-	return &ExecError{Step: GateStep(msg[0]), Path: path, Err: syscall.Errno(msg[1])}
 }

@@ -6,7 +6,8 @@
  *   argv: /proc/self/exe gate:P:S
  *   P: fd of the program: struct gate_program, then the rules, the label, the
  *      filter, and the payload's argv and environ, each string with its NUL
- *   S: fd on which a failure is reported; closed by a successful execve
+ *   S: fd on which we say that we have been reached, and then a failure; it is
+ *      closed by a successful execve
  *
  * Should: confine this process as the program says, then execve.
  * Mustn't: open anything by name but "/" and /proc/thread-self/attr, print, or
@@ -21,6 +22,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +45,10 @@
 #define LANDLOCK_PATH_BENEATH 1
 #define GATE_DIE_WITH_PARENT 1u
 
-/* engine/launch/gate.go writes the same layout: native byte order, no padding. */
+/*
+ * engine/launch/gate.go writes the same layout, in native byte order. The
+ * assertions below and a test there hold both to the same numbers.
+ */
 struct gate_program {
 	uint32_t magic;
 	uint32_t landlock_size; /* of struct landlock_ruleset_attr, 0: no Landlock */
@@ -67,6 +72,15 @@ struct gate_rule {
 	uint32_t optional; /* not an error if fd is closed, a pipe or a socket */
 };
 
+_Static_assert(sizeof(struct gate_program) == 72 && offsetof(struct gate_program, landlock_fs) == 8 &&
+		       offsetof(struct gate_program, landlock_scoped) == 24 &&
+		       offsetof(struct gate_program, rule_count) == 32 && offsetof(struct gate_program, flags) == 48 &&
+		       offsetof(struct gate_program, argc) == 52 && offsetof(struct gate_program, init_args) == 64,
+	       "gateProgram of gate.go");
+_Static_assert(sizeof(struct gate_rule) == 16 && offsetof(struct gate_rule, fd) == 8 &&
+		       offsetof(struct gate_rule, optional) == 12,
+	       "gateRule of gate.go");
+
 struct gate_landlock_attr {
 	uint64_t fs, net, scoped;
 };
@@ -78,7 +92,8 @@ struct gate_path_beneath {
 
 /* engine/launch/gate.go has the same list. */
 enum gate_step {
-	GATE_PROGRAM = 1,
+	GATE_STARTED, /* no failure: the gate has been reached */
+	GATE_PROGRAM,
 	GATE_LABEL,
 	GATE_LANDLOCK,
 	GATE_SECCOMP,
@@ -87,12 +102,16 @@ enum gate_step {
 
 static int status_fd = -1;
 
-static _Noreturn void report(enum gate_step step, int err)
+static int tell(enum gate_step step, int err)
 {
 	int32_t msg[2] = { step, err };
-	ssize_t n = write(status_fd, msg, sizeof(msg));
 
-	_exit(n == (ssize_t)sizeof(msg) && step == GATE_EXEC && err == ENOENT ? 127 : 126);
+	return write(status_fd, msg, sizeof(msg)) == (ssize_t)sizeof(msg);
+}
+
+static _Noreturn void report(enum gate_step step, int err)
+{
+	_exit(tell(step, err) && step == GATE_EXEC && err == ENOENT ? 127 : 126);
 }
 
 static const unsigned char *map_program(int fd, struct gate_program *prog)
@@ -279,8 +298,8 @@ _Noreturn void burrow_gate(char **argv)
 		_exit(126);
 	/* Nothing in the container may ptrace us or reopen our fds. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (fcntl(status_fd, F_SETFD, FD_CLOEXEC) < 0)
-		_exit(126);
+	if (fcntl(status_fd, F_SETFD, FD_CLOEXEC) < 0 || !tell(GATE_STARTED, 0))
+		_exit(126); /* nobody waits for us any more */
 	const unsigned char *rest = map_program(program_fd, &prog);
 	die_with_parent(&prog);
 	const struct gate_rule *rules = (const void *)rest;
