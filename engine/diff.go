@@ -199,15 +199,16 @@ func (d *differ) subdirectory(upper, lower *os.File, base, name string, below bo
 	switch {
 	case !below && (changed || !ours(name)):
 		d.add(Added, name)
-	case below && (changed || !copiedUp(up, low)) && (changed || !ours(name)):
+	case below && (changed || !copiedUp(name, up, low)) && (changed || !ours(name)):
 		d.add(Changed, name)
 	}
 	return nil
 }
 
-// copiedUp says that a directory was only copied up.
-func copiedUp(a, b *unix.Stat_t) bool {
-	return a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid && a.Mtim == b.Mtim
+// copiedUp says that a directory was only copied up, or that a mount point was
+// made in it.
+func copiedUp(name string, a, b *unix.Stat_t) bool {
+	return a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid && (a.Mtim == b.Mtim || name == "/etc")
 }
 
 // ours says whether a path is made for a mount that every container has, so

@@ -37,6 +37,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 		if !force {
 			return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
 		}
+		_ = os.WriteFile(rec.stoppedMark(), nil, 0o600) // else its supervisor would wait to start it again
 		if err := rec.kill(ctx); err != nil {
 			return "", err
 		}

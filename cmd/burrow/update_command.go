@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,10 @@ func (a *app) updateCommand() *cobra.Command {
 		return a.each(args, func(ref string) error {
 			rec, err := engine.Update(cmd.Context(), c.dirs, ref, f.Apply)
 			if err != nil {
-				return hint.New(err, orElse(hint.Of(err), "burrow update --help"))
+				if hint.Of(err) == "" && !errors.Is(err, engine.ErrNoContainer) {
+					err = hint.New(err, "burrow update --help")
+				}
+				return err
 			}
 			fmt.Fprintln(a.out, rec.ID)
 			return nil
