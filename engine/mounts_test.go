@@ -55,7 +55,8 @@ func flagNames(flags uintptr) string {
 }
 
 func mountLine(m launch.Mount) string {
-	line := fmt.Sprintf("%s %s %s", m.Dest, m.Type, flagNames(m.Flags))
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s %s %s", m.Dest, m.Type, flagNames(m.Flags))
 	for _, part := range []struct {
 		show bool
 		text string
@@ -67,10 +68,10 @@ func mountLine(m launch.Mount) string {
 		{len(m.Propagation) > 0, fmt.Sprintf("propagation=%#x", m.Propagation)},
 	} {
 		if part.show {
-			line += " " + part.text
+			line.WriteString(" " + part.text)
 		}
 	}
-	return line
+	return line.String()
 }
 
 func mountTable(t *testing.T, r *run) []string {

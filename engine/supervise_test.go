@@ -51,7 +51,7 @@ func TestSupervise(t *testing.T) {
 	must(t, err)
 	defer conn.Close()
 	must(t, writeFrame(conn, frameInput, []byte("input\n")))
-	out, status, err := take(t, conn)
+	out, status, err := take(conn)
 	if err != nil || syscall.WaitStatus(status).ExitStatus() != 5 || !strings.HasSuffix(out, "got input\n") {
 		t.Errorf("%q %#x %v", out, status, err)
 	}
@@ -137,7 +137,7 @@ func TestSupervisedTerminal(t *testing.T) {
 	must(t, err)
 	must(t, writeFrame(conn, frameResize, []byte{33, 0, 99, 0}))
 	must(t, writeFrame(conn, frameInput, []byte("x\r")))
-	out, _, err := take(t, conn)
+	out, _, err := take(conn)
 	if err != nil || !strings.Contains(out, "33 99\r\n/dev/") {
 		t.Errorf("%q %v", out, err)
 	}

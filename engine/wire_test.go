@@ -73,7 +73,7 @@ func FuzzReadFrame(f *testing.F) {
 }
 
 // take reads frames until the container's end and returns what was printed.
-func take(t testing.TB, conn net.Conn) (out string, status uint32, err error) {
+func take(conn net.Conn) (out string, status uint32, err error) {
 	var all bytes.Buffer
 	for {
 		kind, payload, err := readFrame(conn)
@@ -107,7 +107,7 @@ func TestHubWaitsForItsFirstClient(t *testing.T) {
 		t.Fatal("16 MB are in no socket's buffer: somebody keeps them in memory")
 	default:
 	}
-	out, status, err := take(t, ours)
+	out, status, err := take(ours)
 	if len(out) != chunk*count || status != 3<<8 || err != nil {
 		t.Errorf("%d bytes, status %#x, %v", len(out), status, err)
 	}
@@ -123,7 +123,7 @@ func TestHubDropsTheSlow(t *testing.T) {
 	h.add(theirs2, true)
 	var out string
 	var wg sync.WaitGroup
-	wg.Go(func() { out, _, _ = take(t, quick) })
+	wg.Go(func() { out, _, _ = take(quick) })
 	for range 500 {
 		h.output(frameStderr, bytes.Repeat([]byte("y"), 16<<10))
 	}
@@ -132,7 +132,7 @@ func TestHubDropsTheSlow(t *testing.T) {
 	if len(out) != 500*16<<10 {
 		t.Errorf("the quick one got %d bytes", len(out))
 	}
-	if _, _, err := take(t, slow); err == nil {
+	if _, _, err := take(slow); err == nil {
 		t.Error("the slow one was not dropped")
 	}
 	if len(h.attached()) != 0 {
@@ -161,7 +161,7 @@ func TestHubGoesOnWithoutItsClients(t *testing.T) {
 	// Who comes late hears how it ended.
 	theirs, ours = pair(t)
 	go h.add(theirs, false)
-	if _, status, err := take(t, ours); status != 0 || err != nil {
+	if _, status, err := take(ours); status != 0 || err != nil {
 		t.Error(status, err)
 	}
 }
@@ -218,7 +218,7 @@ func TestHubListens(t *testing.T) {
 	waitFor(t, "the client", func() bool { return len(h.attached()) == 1 })
 	h.output(frameStdout, []byte("hello"))
 	go h.end(0)
-	if out, _, err := take(t, conn); out != "hello" || err != nil {
+	if out, _, err := take(conn); out != "hello" || err != nil {
 		t.Errorf("%q %v", out, err)
 	}
 	stop()
@@ -255,21 +255,21 @@ func TestServe(t *testing.T) {
 	_, err = typing.WriteString("question")
 	must(t, err)
 	typing.Close()
-	got := ""
+	var got bytes.Buffer
 	exit, err := served(t, o, func(conn net.Conn) {
 		for {
 			kind, payload, err := readFrame(conn)
 			if err != nil || kind == frameInputEnd {
 				break
 			}
-			got += string(payload)
+			got.Write(payload)
 		}
 		_ = writeFrame(conn, frameStdout, []byte("answer"))
 		_ = writeFrame(conn, frameStderr, []byte("complaint"))
 		_ = writeFrame(conn, frameExited, []byte{0, 7, 0, 0})
 	})
-	if exit.Code() != 7 || err != nil || got != "question" {
-		t.Errorf("%+v %v, got %q", exit, err, got)
+	if exit.Code() != 7 || err != nil || got.String() != "question" {
+		t.Errorf("%+v %v, got %q", exit, err, got.String())
 	}
 	if readFile(t, out.Name()) != "answer" || readFile(t, errs.Name()) != "complaint" {
 		t.Error("output went astray")

@@ -71,7 +71,7 @@ func TestParseOptsRefused(t *testing.T) {
 			t.Errorf("%q: got %v, want ErrOption", word, err)
 		}
 	}
-	_, err := parseOpts([]string{"no-new-privilegs"})
+	_, err := parseOpts([]string{"no-new-privilege"})
 	if h := hint.Of(err); !strings.Contains(h, "no-new-privileges") {
 		t.Errorf("hint %q", h)
 	}

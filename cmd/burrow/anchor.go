@@ -82,7 +82,7 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 		return doctor.Explain(ctx, doctorEnv(c), err)
 	}
 	env := append(os.Environ(), stage.Env(stage.Joined, detail))
-	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env)) //nolint:forbidigo // see cmd
+	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env))
 }
 
 // warnLostCwd tells the user of a program that we become, and whose arguments

@@ -31,7 +31,7 @@ func (a *app) psCommand() *cobra.Command {
 				return err
 			}
 			f.size = f.size || f.sort == "size" || strings.Contains(f.format, ".Size")
-			print, err := f.printer(a)
+			show, err := f.printer(a)
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func (a *app) psCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return print(c, records)
+			return show(c, records)
 		},
 	}
 	fl := cmd.Flags()
@@ -72,10 +72,10 @@ func (a *app) choose(c caller, f psFlags) ([]engine.Record, error) {
 	for _, d := range damaged {
 		warn(a.err, "container "+d+": its record cannot be read; burrow rm -f "+d+" removes it")
 	}
-	any := f.all || f.latest || f.last > 0 || filter.Has("status") || filter.Has("exited")
+	all := f.all || f.latest || f.last > 0 || filter.Has("status") || filter.Has("exited")
 	out := records[:0:0]
 	for _, r := range records {
-		if (any || r.Running()) && filter.Match(r) {
+		if (all || r.Running()) && filter.Match(r) {
 			out = append(out, r)
 		}
 	}

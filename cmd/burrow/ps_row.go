@@ -21,7 +21,7 @@ type psRow struct {
 	State, Status, Ports, Networks, Labels, Size string
 	Mounts, LocalVolumes, Pod, PodName           string
 	StartedAt, ExitedAt, Created                 int64
-	ExitCode, Restarts, Pid                      int //nolint:revive // Podman's name
+	ExitCode, Restarts, Pid                      int
 	Exited, AutoRemove, IsInfra                  bool
 
 	rec           engine.Record
@@ -57,9 +57,7 @@ func newPSRow(c caller, r engine.Record, f psFlags) (psRow, error) {
 		}
 	}
 	if f.format == "json" || strings.Contains(f.format, ".Mounts") || strings.Contains(f.format, ".LocalVolumes") {
-		if err := row.addMounts(c); err != nil {
-			return row, err
-		}
+		row.addMounts(c)
 	}
 	if f.size {
 		if err := row.addSize(c); err != nil {
@@ -70,10 +68,10 @@ func newPSRow(c caller, r engine.Record, f psFlags) (psRow, error) {
 }
 
 // addMounts reads the part of the record that a list leaves out.
-func (r *psRow) addMounts(c caller) error {
+func (r *psRow) addMounts(c caller) {
 	full, err := engine.Lookup(c.dirs, r.rec.ID)
 	if err != nil {
-		return nil //nolint:nilerr // removed since, or damaged: then there is nothing to say
+		return // removed since, or damaged: then there is nothing to say
 	}
 	volumes := 0
 	for _, m := range full.Spec.Mounts {
@@ -83,7 +81,6 @@ func (r *psRow) addMounts(c caller) error {
 		}
 	}
 	r.Mounts, r.LocalVolumes = strings.Join(r.mounts, ","), fmt.Sprint(volumes)
-	return nil
 }
 
 func (r *psRow) addSize(c caller) (err error) {
@@ -194,7 +191,7 @@ type psJSON struct {
 	Names      []string
 	Namespaces struct{}
 	Networks   []string
-	Pid        int //nolint:revive // Podman's name
+	Pid        int
 	Pod        string
 	PodName    string
 	Ports      []psPort

@@ -105,7 +105,7 @@ func (sh *shell) getenv(name string) string {
 
 // command prepares a command in the shell's environment.
 func (sh *shell) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("env", args...) //nolint:noctx // the test has a deadline
+	cmd := exec.Command("env", args...)
 	cmd.Env, cmd.Dir = sh.env, sh.work
 	return cmd
 }

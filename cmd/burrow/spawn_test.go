@@ -45,7 +45,7 @@ func cmdSpawn(ts *testscript.TestScript, neg bool, args []string) {
 // command prepares a command with the script's directory and environment; of
 // variables that the script has added it knows nothing.
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
-	cmd := exec.Command("env", args...) //nolint:noctx // ends with the script; env searches the script's PATH
+	cmd := exec.Command("env", args...) // env searches the script's PATH
 	cmd.Dir = ts.MkAbs(".")
 	for _, kv := range environ(ts).Vars {
 		name, _, _ := strings.Cut(kv, "=")

@@ -72,7 +72,7 @@ func (f statsFlags) check(args []string) error {
 }
 
 // stats measures until there is nothing to measure any more, or the user leaves.
-func (a *app) stats(ctx context.Context, c caller, refs []string, f statsFlags, print func(io.Writer, []statsRow) error) error {
+func (a *app) stats(ctx context.Context, c caller, refs []string, f statsFlags, show func(io.Writer, []statsRow) error) error {
 	earlier := map[string]engine.Stats{}
 	warned := false
 	for {
@@ -97,7 +97,7 @@ func (a *app) stats(ctx context.Context, c caller, refs []string, f statsFlags, 
 		if !f.noStream && !f.noReset && f.format == "" && term.IsTerminal(int(a.out.Fd())) {
 			fmt.Fprint(out, "\x1b[2J\x1b[H")
 		}
-		if err := errors.Join(print(out, list), out.Flush()); err != nil {
+		if err := errors.Join(show(out, list), out.Flush()); err != nil {
 			return err
 		}
 		if f.noStream {

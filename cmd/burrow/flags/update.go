@@ -35,9 +35,9 @@ func fixed() []string { return []string{"cgroup-parent", "cgroups"} }
 
 // Apply changes what the flags name in a container's Spec.
 func (u *Update) Apply(s *spec.Spec) error {
-	any := false
-	u.fs.Visit(func(f *pflag.Flag) { any = any || len(f.Annotations[groupKey]) > 0 })
-	if !any {
+	given := false
+	u.fs.Visit(func(f *pflag.Flag) { given = given || len(f.Annotations[groupKey]) > 0 })
+	if !given {
 		return errors.New("nothing to change: give a limit or --restart")
 	}
 	for _, name := range fixed() {
