@@ -72,9 +72,6 @@ func (r *run) writeLayer(ctx context.Context, to io.Writer) error {
 	}
 	defer upper.Close()
 	owners := transfer.Owners{UIDs: r.record.UIDMap, GIDs: r.record.GIDMap}
-	if r.record.neverStarted() {
-		owners = transfer.Owners{UIDs: justRoot(), GIDs: justRoot()}
-	}
 	w := transfer.Walker{
 		Owners: &owners, Xattrs: true, Layer: true, Warn: r.opts.Warn,
 		Skip: func(name string) bool { return isMountpoint(upper, name) },

@@ -13,7 +13,6 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/engine/transfer"
 	"github.com/burrow-run/burrow/idmap"
-	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -166,30 +165,42 @@ func stillView(ctx context.Context, rec Record, o Options, keep ...string) (*vie
 // workView is the root of a container that does not run, to be written to, with
 // its volumes. Nobody can start or remove the container meanwhile.
 func workView(ctx context.Context, rec Record, o Options, keep ...string) (v *view, err error) {
-	hold, err := awaitClaim(ctx, filepath.Join(o.Dirs.Containers(), rec.ID), claimPatience)
+	hold, err := awaitClaim(ctx, rec.dir, claimPatience)
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", rec.Name, err)
 	}
-	v = &view{rec: rec, undo: []func(){func() { hold.Close() }}}
+	v = &view{undo: []func(){func() { hold.Close() }}}
 	defer func() {
 		if err != nil {
 			v.close()
 		}
 	}()
+	if rec, err = LoadRecord(rec.dir); err != nil { // whoever had it has written since
+		return v, err
+	}
 	r, err := reader(ctx, rec, o, keep...)
 	if err != nil {
 		return v, err
 	}
-	v.owners = transfer.Owners{UIDs: r.uids, GIDs: r.gids}
+	v.undo = append(v.undo, r.cleanUp)
 	if rec.neverStarted() {
-		if err := r.prepareUnstarted(); err != nil {
+		if err := r.takeFirstIDs(ctx); err != nil {
 			return v, err
 		}
-		v.owners = transfer.Owners{UIDs: justRoot(), GIDs: justRoot()}
 	}
 	if err := r.mountForWork(ctx); err != nil {
 		return v, err
 	}
+	if rec.neverStarted() { // else the record says who
+		if err := r.findUser(ctx); err != nil {
+			return v, err
+		}
+		r.record.UID, r.record.GID = r.who.uid, r.who.gid
+		if err := saveRecord(r.dir, r.record); err != nil {
+			return v, err
+		}
+	}
+	v.rec, v.owners = r.record, transfer.Owners{UIDs: r.uids, GIDs: r.gids}
 	v.root, err = sys.OpenDir(r.scaffold.root())
 	if err == nil {
 		err = r.showVolumes(v.root, true)
@@ -197,22 +208,21 @@ func workView(ctx context.Context, rec Record, o Options, keep ...string) (v *vi
 	return v, err
 }
 
-// justRoot is all that is certain of a container's IDs before it has any.
-func justRoot() idmap.Map { return idmap.Map{{Container: 0, Host: 0, Count: 1}} }
-
-// prepareUnstarted refuses containers whose root is yet to get an ID.
-func (r *run) prepareUnstarted() error {
-	mode, err := idmap.ParseMode(r.spec.Namespaces.Userns)
-	if err != nil {
+// takeFirstIDs gives a container its IDs before it starts for the first time.
+// They are recorded: should it get others then, its files go with it.
+func (r *run) takeFirstIDs(ctx context.Context) error {
+	r.uids, r.gids, r.mode = nil, nil, idmap.Mode{}
+	if err := r.parseUserns(); err != nil {
 		return err
 	}
-	explicit := len(r.spec.Namespaces.UIDMap)+len(r.spec.Namespaces.GIDMap) > 0 || r.spec.Namespaces.SubUIDName != ""
-	switch {
-	case explicit, mode.Kind != idmap.Unique && mode.Kind != idmap.Single && mode.Kind != idmap.Host:
-		return hint.New(fmt.Errorf("container %s: it gets its IDs when it starts for the first time, and has none yet", r.name),
-			"burrow start "+r.name)
+	if err := r.takeSlice(ctx); err != nil {
+		return err
 	}
-	return nil
+	r.record.UIDMap, r.record.GIDMap = r.uids, r.gids
+	if r.slice != nil {
+		r.record.Slice, r.record.SliceRef = r.slice.Ref.String(), &r.slice.Ref
+	}
+	return saveRecord(r.dir, r.record)
 }
 
 func (r *run) mountForWork(ctx context.Context) error {
