@@ -11,12 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/burrow-run/burrow/internal/nstest"
-	"github.com/burrow-run/burrow/internal/probe"
 	"github.com/burrow-run/burrow/security"
 )
 
@@ -102,27 +97,27 @@ func gateOf(t testing.TB, c Config, filter *security.Program, more ...*os.File) 
 }
 
 // end says how far the gate came, and its exit code.
-func (g *gated) end(t testing.TB) (error, int) {
+func (g *gated) end(t testing.TB) (code int, err error) {
 	t.Helper()
-	err := readGate(g.status, "PATH")
+	err = readGate(g.status, "PATH")
 	_ = g.cmd.Wait()
-	return err, g.cmd.ProcessState.ExitCode()
+	return g.cmd.ProcessState.ExitCode(), err
 }
 
-func sh(text string, env ...string) Config {
-	return Config{Args: []string{"/bin/sh", "-c", text}, Env: env}
+func sh(text string) Config {
+	return Config{Args: []string{"/bin/sh", "-c", text}}
 }
 
 func TestGateRunsThePayload(t *testing.T) {
 	g := gateOf(t, Config{Args: []string{"/bin/cat", "/proc/self/cmdline", "/proc/self/environ"}, Env: []string{"A=\xff\nb", "", "PATH=/x"}}, nil)
-	if err, code := g.end(t); err != nil || code != 0 {
+	if code, err := g.end(t); err != nil || code != 0 {
 		t.Fatal(err, code)
 	}
 	if want := "/bin/cat\x00/proc/self/cmdline\x00/proc/self/environ\x00A=\xff\nb\x00\x00PATH=/x\x00"; g.out.String() != want {
 		t.Errorf("%q", g.out.String())
 	}
 	g = gateOf(t, sh("kill -TERM $$"), nil)
-	if err, code := g.end(t); err != nil || code != -1 {
+	if code, err := g.end(t); err != nil || code != -1 {
 		t.Error(err, code)
 	}
 }
@@ -133,7 +128,7 @@ func TestGateLeavesNothingOpen(t *testing.T) {
 	must(t, err)
 	defer kept.Close()
 	g := gateOf(t, sh("ls -l /proc/$$/fd; true"), nil, nil, nil, kept, nil) // 3, 4 and 6 are gaps, 7 the program, 8 the pipe
-	if err, _ := g.end(t); err != nil {
+	if _, err := g.end(t); err != nil {
 		t.Fatal(err)
 	}
 	for _, gone := range []string{"memfd", " 3 ->", " 4 ->", " 6 ->", " 7 ->", " 8 ->"} {
@@ -200,7 +195,7 @@ func TestGateSearches(t *testing.T) {
 				want = strings.TrimSpace("init "+tc.file) + "\n"
 			}
 			g := gateOf(t, cfg, nil)
-			err, code := g.end(t)
+			code, err := g.end(t)
 			var e *ExecError
 			switch {
 			case tc.errno == 0:
@@ -241,7 +236,7 @@ func TestGateRefusesDamagedPrograms(t *testing.T) {
 		"Landlock of the future": set(4, 999),
 	} {
 		g := gate(t, damage(bytes.Clone(good)))
-		err, code := g.end(t)
+		code, err := g.end(t)
 		var e *ExecError
 		if !errors.As(err, &e) || e.Step != GateProgram && e.Step != GateLandlock || code != 126 {
 			t.Errorf("%s: %v, exit code %d", name, err, code)
@@ -253,134 +248,6 @@ func TestGateRefusesDamagedPrograms(t *testing.T) {
 		cmd.Args = []string{"/proc/self/exe", arg}
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 126 {
 			t.Errorf("%s: %v", arg, err)
-		}
-	}
-}
-
-// allowBut is a filter that lets everything pass but one system call.
-func allowBut(nr uint32, errno uint32) *security.Program {
-	insns := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: nr, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0x50000 | errno}, // SECCOMP_RET_ERRNO
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},
-	}
-	var b bytes.Buffer
-	_ = binary.Write(&b, binary.NativeEndian, insns)
-	return &security.Program{Instructions: b.Bytes()}
-}
-
-func TestGateLoadsTheFilter(t *testing.T) {
-	g := gateOf(t, sh("grep Seccomp: /proc/self/status; mkdir /tmp/x 2>&1"), allowBut(unix.SYS_MKDIR, uint32(unix.EXDEV)))
-	if err, _ := g.end(t); err != nil || !strings.Contains(g.out.String(), "Seccomp:\t2") || !strings.Contains(g.out.String(), "cross-device") {
-		t.Errorf("%v %q", err, g.out.String())
-	}
-	// A filter is no reason to lose an error.
-	g = gateOf(t, Config{Args: []string{"/bin/true"}}, allowBut(unix.SYS_EXECVE, uint32(unix.EPERM)))
-	if err, code := g.end(t); !errors.Is(err, syscall.EPERM) || code != 126 {
-		t.Errorf("%v %d", err, code)
-	}
-	bad := allowBut(0, 0)
-	bad.Instructions[0] = 0xff
-	var e *ExecError
-	if err, _ := gateOf(t, sh("echo ran"), bad).end(t); !errors.As(err, &e) || e.Step != GateSeccomp {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestGateEntersLandlock(t *testing.T) {
-	nstest.Need(t, probe.Landlock)
-	const all = 1<<13 - 1 // ABI 1
-	dir := t.TempDir()
-	c := sh("echo x >" + dir + "/f && cat " + dir + "/f; echo y >&3")
-	out, err := os.OpenFile(dir+"/open", os.O_CREATE|os.O_WRONLY, 0o600)
-	must(t, err)
-	defer out.Close()
-	c.Policy.Landlock = &security.Ruleset{ABI: 1, HandledFS: all, Rules: []security.BeneathRule{{Path: "/", FD: -1, Access: all}}}
-	g := gateOf(t, c, nil, out)
-	if err, code := g.end(t); err != nil || code != 0 || g.out.String() != "x\n" {
-		t.Errorf("%v %d %q", err, code, g.out.String())
-	}
-	c.Policy.Landlock.Rules = nil // then not even the program may be read
-	if err, code := gateOf(t, c, nil).end(t); !errors.Is(err, syscall.EACCES) || code != 126 {
-		t.Errorf("%v %d", err, code)
-	}
-	// A descriptor of a directory gives no way back to it.
-	top, err := os.Open("/")
-	must(t, err)
-	defer top.Close()
-	c.Policy.Landlock.Rules = []security.BeneathRule{{FD: 3, Access: all}}
-	if err, _ := gateOf(t, c, nil, top).end(t); !errors.Is(err, syscall.EACCES) {
-		t.Errorf("a directory opened everything: %v", err)
-	}
-	c.Policy.Landlock = &security.Ruleset{ABI: 1, HandledFS: 1 << 63}
-	var e *ExecError
-	if err, _ := gateOf(t, c, nil).end(t); !errors.As(err, &e) || e.Step != GateLandlock {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestGateSetsTheLabel(t *testing.T) {
-	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
-		t.Skip("SELinux is on: what a label does is tested in the machine")
-	}
-	c := sh("echo ran")
-	c.Policy.SELinux.ProcessLabel = "system_u:system_r:container_t:s0"
-	g := gateOf(t, c, nil)
-	err, code := g.end(t)
-	var e *ExecError
-	if !errors.As(err, &e) || e.Step != GateLabel || code != 126 || g.out.Len() != 0 {
-		t.Errorf("a label that cannot be set: %v, %d, %q", err, code, g.out.String())
-	}
-}
-
-// The payload dies with its parent, even if that died before it could ask.
-func TestGateDiesWithItsParent(t *testing.T) {
-	pid := t.TempDir() + "/pid"
-	c := sh("echo $$ >" + pid + "; sleep 1000")
-	c.DieWithParent = true
-	program, err := encodeGate(c, nil)
-	must(t, err)
-	file, err := programFile(program)
-	must(t, err)
-	defer file.Close()
-	_, write, err := os.Pipe()
-	must(t, err)
-	defer write.Close()
-	// The parent is a shell that waits; exec -a gives the gate its name.
-	self, err := os.Executable()
-	must(t, err)
-	parent := exec.Command("/bin/bash", "-c", `(exec -a /proc/self/exe "$0" gate:3:4) & wait`, self)
-	parent.ExtraFiles = []*os.File{file, write}
-	must(t, parent.Start())
-	waitFor(t, "the payload", func() bool { b, _ := os.ReadFile(pid); return len(b) > 1 })
-	b, err := os.ReadFile(pid)
-	must(t, err)
-	proc := "/proc/" + strings.TrimSpace(string(b)) + "/status"
-	must(t, parent.Process.Kill())
-	_ = parent.Wait()
-	waitFor(t, "the payload's end", func() bool {
-		status, err := os.ReadFile(proc)
-		return err != nil || strings.Contains(string(status), "State:\tZ")
-	})
-
-	read, write, err := os.Pipe()
-	must(t, err)
-	read.Close() // the parent is gone
-	defer write.Close()
-	late := exec.Command("/proc/self/exe")
-	late.Args = []string{"/proc/self/exe", "gate:3:4"}
-	late.ExtraFiles = []*os.File{file, write}
-	if err := late.Run(); err == nil {
-		t.Error("ran without a parent")
-	}
-}
-
-func waitFor(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }

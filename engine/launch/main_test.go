@@ -33,13 +33,12 @@ func must(t testing.TB, err error) {
 }
 
 // script writes an executable file.
-func script(t testing.TB, dir, name, text string, mode os.FileMode) string {
+func script(t testing.TB, dir, name, text string, mode os.FileMode) {
 	t.Helper()
 	must(t, os.MkdirAll(dir, 0o755))
 	path := filepath.Join(dir, name)
 	must(t, os.WriteFile(path, []byte(text), mode))
 	must(t, os.Chmod(path, mode))
-	return path
 }
 
 // whole maps the IDs of this namespace to themselves.

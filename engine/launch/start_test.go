@@ -46,7 +46,8 @@ func container(t *testing.T, text string) Config {
 		ID: "test", StateDir: t.TempDir(), Rootfs: root, Hostname: "h", Cwd: "/", Policy: p, Sysctls: map[string]string{},
 		UIDs: whole(), GIDs: whole(), Namespaces: Namespaces{Time: Namespace{Host: true}},
 		Mounts: []Mount{
-			{Type: "proc", Source: "proc", Dest: "/proc"}, {Type: "tmpfs", Source: "tmpfs", Dest: "/dev"},
+			{Type: "proc", Source: "proc", Dest: "/proc"},
+			{Type: "tmpfs", Source: "tmpfs", Dest: "/dev"},
 			{Type: "devpts", Source: "devpts", Dest: "/dev/pts", Data: "newinstance,ptmxmode=0666"},
 		},
 		Devices: []Device{{Path: "/dev/null", Type: 'c', Major: 1, Minor: 3}},
