@@ -27,14 +27,20 @@ var (
 func (r Recipe) Prerequisites(ctx context.Context) error {
 	var why []string
 	wanted := bootTools
-	if _, cached := r.Cached(); !cached {
+	base, cached := r.Cached()
+	if !cached {
 		wanted = append(append([]tool{}, bootTools...), buildTools...)
 		if os.Geteuid() != 0 && exec.CommandContext(ctx, "sudo", "-n", "true").Run() != nil {
-			why = append(why, "building the machine needs root, or sudo without a password (once; then any user can boot it)")
+			why = append(why, "building the machine needs root, or sudo without a password (once)")
 		}
 		if err := r.askMirror(ctx); err != nil {
 			why = append(why, err.Error())
 		}
+	}
+	if f, err := os.Open(base.key()); err == nil {
+		f.Close()
+	} else if cached {
+		why = append(why, fmt.Sprintf("the machine in %s belongs to another user", base.Dir))
 	}
 	var missing, packages []string
 	for _, t := range wanted {
