@@ -13,6 +13,13 @@ var hosts = map[string]testbed.Host{
 	"no-subuid-line":      testbed.SubIDs(`/^$USER_:/d`),
 	"overlapping-subuid":  testbed.SubIDs(`s/^$USER_:\([0-9]*\):.*/&\ndaemon:\1:65536/`),
 	"malformed-subuid":    testbed.SubIDs(`s/^$USER_:.*/$USER_:abc:1/`),
+	"subuid-missing":      {Setup: "mount -t tmpfs none $SCRATCH; cp -a /etc $SCRATCH/etc; rm $SCRATCH/etc/subuid $SCRATCH/etc/subgid; mount --bind $SCRATCH/etc /etc\n"},
+	"subuid-empty":        testbed.SubIDs(`d`),
+	"subuid-by-number":    testbed.SubIDs(`s/^$USER_:/$UID_:/`),
+	"subuid-in-pieces":    testbed.SubIDs(`s/^$USER_:\([0-9]*\):.*/# in pieces\n\n$USER_:\1:1000\n$UID_:2000000000:70000/`),
+	"subuid-of-account":   {Setup: testbed.SubIDs(`s/^$USER_:.*/$USER_:1990000000:65536/`).Setup + accountAt("1990000007")},
+	"newuidmap-fails":     {Setup: "printf '#!/bin/sh\\nexit 1\\n' >$SCRATCH/x; chmod 755 $SCRATCH/x; mount --bind $SCRATCH/x /usr/bin/newuidmap\n"},
+	"newuidmap-nosuid":    {Setup: "mount --bind /usr/bin /usr/bin; mount -o remount,bind,nosuid /usr/bin\n"},
 	"newuidmap-plain":     testbed.PlainNewuidmap(),
 	"newuidmap-missing":   testbed.Without("newuidmap", "newgidmap"),
 	"newuidmap-hangs":     {Setup: "printf '#!/bin/sh\\nsleep 1000\\n' >$SCRATCH/x; chmod 755 $SCRATCH/x; mount --bind $SCRATCH/x /usr/bin/newuidmap\n"},
@@ -25,6 +32,11 @@ var hosts = map[string]testbed.Host{
 	"hidepid":             {Setup: "mount -t proc -o hidepid=2 proc /proc\n"},
 	"runtime-dir-missing": {Setup: ":"},
 	"runtime-dir-foreign": {Setup: "install -d -m 0777 $HOME_/foreign; mount -t tmpfs -o mode=0777,uid=0 foreign $HOME_/foreign\n"},
+}
+
+// accountAt adds an account of that UID.
+func accountAt(uid string) string {
+	return "cp /etc/passwd $SCRATCH/passwd; echo squatter:x:" + uid + ":100::/:/bin/false >>$SCRATCH/passwd; chmod 644 $SCRATCH/passwd; mount --bind $SCRATCH/passwd /etc/passwd\n"
 }
 
 func TestHostile(t *testing.T) {
