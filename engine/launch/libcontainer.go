@@ -37,7 +37,7 @@ func lcConfig(c Config) (*configs.Config, error) {
 		AppArmorProfile: c.Policy.AppArmor,
 		Sysctl:          c.Sysctls,
 		OomScoreAdj:     c.OOMScore,
-		Cgroups:         lcCgroup(),
+		Cgroups:         lcCgroup(c.ID),
 		RootlessCgroups: true,
 		// The one thing it still means, with the maps written directly: setgroups is left out.
 		RootlessEUID: c.KeepGroups,
@@ -171,8 +171,10 @@ func lcMap(m idmap.Map) []configs.IDMap {
 // without an error where they cannot make the cgroup and no limit is asked of them.
 // No kernel makes one with a line break in its name, which would let
 // /proc/PID/cgroup lie.
-func lcCgroup() *cgroups.Cgroup {
-	c := &cgroups.Cgroup{Name: "burrow", Rootless: true, Resources: &cgroups.Resources{}}
+// On cgroup v1 they give up for want of permission; the name is one that nobody
+// else can have made and filled, or they would refuse the container.
+func lcCgroup(id string) *cgroups.Cgroup {
+	c := &cgroups.Cgroup{Name: "burrow-" + id, Rootless: true, Resources: &cgroups.Resources{}}
 	if cgroups.IsCgroup2UnifiedMode() {
 		c.Parent, c.Name = "/", "none\n"
 	}
