@@ -235,7 +235,7 @@ func nothingSetuid(t *testing.T, sh *shell, _, _ int) {
 	}
 	// The engine, which lives in the anchor, leaves no core and cannot be traced:
 	// its /proc files belong to root, not to the user.
-	out, err := exec.Command("pgrep", "-u", sh.user.Name, "-f", "burrow run .*--name a ").Output() //nolint:noctx // ends at once
+	out, err := exec.Command("pgrep", "-u", sh.user.Name, "-f", "burrow run .*--name a ").Output()
 	if err != nil {
 		t.Fatalf("pgrep: %v", err)
 	}
