@@ -44,6 +44,7 @@ func Unprivileged(m *testing.M) int {
 }
 
 func once(m *testing.M, again func(context.Context) (*exec.Cmd, error)) int {
+	defer keepProfile()
 	if os.Getenv(inside) != "" {
 		return m.Run()
 	}
@@ -106,24 +107,40 @@ func unprivileged(ctx context.Context) (*exec.Cmd, error) {
 		// Where he may not write; they can be done without.
 		return strings.HasPrefix(arg, "-test.testlogfile=") || strings.HasPrefix(arg, "-test.gocoverdir=")
 	})
+	if profile() != "" {
+		cmd.Args = append(cmd.Args, "-test.coverprofile="+hisProfile())
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: UID, Gid: UID}}
 	cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "XDG_RUNTIME_DIR="}
-	return cmd, openProfile()
+	return cmd, nil
 }
 
-func openProfile() error {
+// profile is where -coverprofile is to be written, "" without the flag.
+func profile() string {
 	f := flag.Lookup("test.coverprofile")
 	if f == nil || f.Value.String() == "" {
-		return nil
+		return ""
 	}
 	path := f.Value.String()
 	if out := flag.Lookup("test.outputdir"); out != nil && !filepath.IsAbs(path) {
 		path = filepath.Join(out.Value.String(), path)
 	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return err
+	return path
+}
+
+// hisProfile is where the other user can write it.
+func hisProfile() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("burrow-test-%d", UID), fmt.Sprintf("cover-%d", os.Getpid()))
+}
+
+// keepProfile takes it over.
+func keepProfile() {
+	text, err := os.ReadFile(hisProfile())
+	if err != nil || profile() == "" {
+		return
 	}
-	return os.Chown(path, UID, UID)
+	_ = os.WriteFile(profile(), text, 0o600)
+	_ = os.Remove(hisProfile())
 }
 
 func mapsAuto(ctx context.Context) bool {
