@@ -74,14 +74,13 @@ func noChildren(t testing.TB) {
 }
 
 // programs puts shell scripts into a directory that is all of PATH.
-func programs(t *testing.T, scripts map[string]string) string {
+func programs(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range scripts {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755))
 	}
 	t.Setenv("PATH", dir)
-	return dir
 }
 
 func waitFor(t testing.TB, what string, cond func() bool) {
