@@ -56,7 +56,11 @@ func WriteCommit(ctx context.Context, ref string, to io.Writer, c CommitOptions,
 	if err := head.Write(to); err != nil {
 		return err
 	}
-	return r.writeLayer(ctx, to)
+	layer := plan.Chunks{W: to}
+	if err := r.writeLayer(ctx, layer); err != nil {
+		return err
+	}
+	return layer.Close()
 }
 
 // writeLayer writes the writable layer with the container's IDs.

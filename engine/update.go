@@ -50,16 +50,22 @@ func (r Record) updateCgroup(ctx context.Context, now spec.Resources) error {
 	if r.Cgroup == "" {
 		return r.noCgroup(ctx)
 	}
-	l := limits(changed)
-	if changed.PidsLimit == nil {
-		l.Pids = 0 // not the default: it stays as it is
-	}
-	lift(&l, r.Spec.Resources, now)
-	err := cgroup.Update(r.Cgroup, r.ID, l, asked(changed))
+	err := cgroup.Update(r.Cgroup, r.ID, limitsToSet(r.Spec.Resources, now), asked(changed))
 	if err != nil {
 		return hint.New(err, "burrow doctor")
 	}
 	return nil
+}
+
+// limitsToSet leaves out what stays as it is.
+func limitsToSet(before, now spec.Resources) cgroup.Limits {
+	changed := changedResources(before, now)
+	l := limits(changed)
+	if changed.PidsLimit == nil {
+		l.Pids = 0 // not the default
+	}
+	lift(&l, before, now)
+	return l
 }
 
 // changedResources is now without what is as before.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -78,8 +79,8 @@ func (a *app) commit(ctx context.Context, ref string, f commitFlags, o engine.Op
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, a.err
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", imageToolName, err)
 	}
@@ -88,13 +89,13 @@ func (a *app) commit(ctx context.Context, ref string, f commitFlags, o engine.Op
 	if err == nil {
 		err = w.Flush()
 	}
-	if err != nil && !brokenPipe(err) {
-		_ = cmd.Process.Kill() // half a layer must not become an image
-		_ = cmd.Wait()
+	in.Close()
+	failed := cmd.Wait() // without the last chunk it makes nothing
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		return err
 	}
-	in.Close()
-	if err := cmd.Wait(); err != nil {
+	_, _ = errs.WriteTo(a.err)
+	if failed != nil {
 		return exitCode(exitError) // it has said why
 	}
 	id := strings.TrimSpace(out.String())

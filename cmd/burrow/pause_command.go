@@ -3,15 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/internal/hint"
 )
-
-func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 func (a *app) pauseCommand() *cobra.Command {
 	return a.freezer("pause", "Freeze containers", true, func(r engine.Record) bool { return r.Running() && !r.Paused() })
