@@ -140,10 +140,43 @@ func CopyBeneath(src, dst *os.File, name string) error {
 	if unix.IoctlFileClone(int(out.Fd()), int(in.Fd())) == nil {
 		return out.Close()
 	}
-	if _, err := io.Copy(out, in); err != nil {
+	if err := copyData(in, out); err != nil {
 		return err
 	}
 	return out.Close()
+}
+
+// copyData copies what a file holds and leaves its holes out: an image can have
+// a file of a terabyte that takes no space.
+func copyData(in, out *os.File) error {
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if err := out.Truncate(info.Size()); err != nil {
+		return err
+	}
+	for at := int64(0); ; {
+		data, err := in.Seek(at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return nil // nothing but a hole, up to the end
+		}
+		if err != nil {
+			return err
+		}
+		if at, err = in.Seek(data, unix.SEEK_HOLE); err != nil {
+			return err
+		}
+		if _, err := in.Seek(data, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := out.Seek(data, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(out, in, at-data); err != nil {
+			return err
+		}
+	}
 }
 
 // CopyXattrs copies the extended attributes of name from one tree to another.
