@@ -29,8 +29,13 @@ func TestSourceNames(t *testing.T) {
 		name     string
 		contents bool
 	}{
-		{"a/b", dir, "b", false}, {"a/b/", dir, "b", false}, {"/", nameless, ".", true}, {".", nameless, ".", true},
-		{"a/.", nameless, ".", true}, {"..", nameless, ".", true}, {"f", transfer.Found{Parent: os.Stdin}, "f", false},
+		{"a/b", dir, "b", false},
+		{"a/b/", dir, "b", false},
+		{"/", nameless, ".", true},
+		{".", nameless, ".", true},
+		{"a/.", nameless, ".", true},
+		{"..", nameless, ".", true},
+		{"f", transfer.Found{Parent: os.Stdin}, "f", false},
 	} {
 		if name, contents := sourceName(c.typed, c.found); name != c.name || contents != c.contents {
 			t.Errorf("%s: %s, %v", c.typed, name, contents)

@@ -34,6 +34,7 @@ type inspected struct {
 type inspectedState struct {
 	Status     string
 	Running    bool
+	Paused     bool
 	OOMKilled  bool
 	Pid        int
 	ExitCode   int
@@ -161,7 +162,7 @@ func view(r engine.Record) inspected {
 		v.Path, v.Args = r.Command[0], r.Command[1:]
 	}
 	if v.State.Running {
-		v.State.Status = "running"
+		v.State.Status, v.State.Paused = r.State(), r.Paused()
 	} else if r.PID == 0 {
 		v.State.Status = "created"
 	}

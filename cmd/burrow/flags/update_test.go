@@ -49,8 +49,15 @@ func TestUpdateKeepsTheRest(t *testing.T) {
 
 func TestUpdateRefuses(t *testing.T) {
 	for _, argv := range [][]string{
-		{}, {"--cgroup-parent", "/x"}, {"--cgroups", "disabled"}, {"-m", "x"}, {"-m", ""}, {"--memory-swap", "1m"},
-		{"--cpus", "1", "--cpu-quota", "5000"}, {"--restart", "x"}, {"--network", "none"},
+		{},
+		{"--cgroup-parent", "/x"},
+		{"--cgroups", "disabled"},
+		{"-m", "x"},
+		{"-m", ""},
+		{"--memory-swap", "1m"},
+		{"--cpus", "1", "--cpu-quota", "5000"},
+		{"--restart", "x"},
+		{"--network", "none"},
 	} {
 		s := made()
 		if err := update(&s, argv...); err == nil {
