@@ -61,8 +61,7 @@ func selinuxLabels(l labelOpts, o Options, nnp bool, st SELinuxState) (SELinux, 
 		return SELinux{}, nil
 	}
 	if l.disable || o.Privileged {
-		_, _ = selinux.ContainerLabels() //nolint:staticcheck // loads the contexts file, which sets the label below
-		return SELinux{MountLabel: selinux.PrivContainerMountLabel()}, nil
+		return SELinux{MountLabel: unconfinedMountLabel()}, nil
 	}
 	if l.level == "" && o.Level == "" {
 		return SELinux{}, fmt.Errorf("bug: no MCS level reserved: %w", ErrLabel)
@@ -88,9 +87,24 @@ func selinuxLabels(l labelOpts, o Options, nnp bool, st SELinuxState) (SELinux, 
 		if o.HostRoot {
 			return SELinux{}, hint.New(err, "use an image, or --security-opt label=disable")
 		}
+		if selinux.SecurityCheckContext(process.String()) == nil {
+			return SELinux{}, hint.New(err, "start it from a login or with systemd-run --user, or use --security-opt label=disable")
+		}
 		return SELinux{}, hint.New(err, "sudo semodule -i burrow_container.cil (security/selinux in Burrow's sources)")
 	}
 	return SELinux{ProcessLabel: chosen.String(), MountLabel: file.String()}, nil
+}
+
+// unconfinedMountLabel is what the files of a container show that has no domain
+// of its own: the distribution's label for that, or none where the policy that is
+// loaded does not know it.
+func unconfinedMountLabel() string {
+	_, _ = selinux.ContainerLabels() //nolint:staticcheck // loads the contexts file, which sets the label below
+	label := selinux.PrivContainerMountLabel()
+	if label == "" || selinux.SecurityCheckContext(label) != nil {
+		return ""
+	}
+	return label
 }
 
 // baseContexts are the distribution's labels for containers.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -42,7 +43,7 @@ func whoAmI() (c caller, uids, gids idmap.Map, err error) {
 	if err := nsjoin.Err(); err != nil {
 		return caller{}, nil, nil, hint.New(err, "burrow system migrate")
 	}
-	if !nsjoin.Joined() && stage.Current() != stage.Supervisor {
+	if !nsjoin.Joined() && stage.Current() != stage.Supervisor && stage.Current() != stage.RootSupervisor {
 		return findCaller(false, os.Getuid(), os.Getgid()), nil, nil, nil
 	}
 	if uids, gids, err = anchorMaps(); err != nil {
@@ -85,6 +86,9 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 	return os.NewSyscallError("exec /proc/self/exe", syscall.Exec("/proc/self/exe", os.Args, env))
 }
 
+// asRoot says whether it is host root for whom this process works, in root's anchor.
+func asRoot() bool { return nsjoin.AsRoot() || stage.Current() == stage.RootSupervisor }
+
 // warnLostCwd tells the user of a program that we become, and whose arguments
 // we do not know.
 func (a *app) warnLostCwd() {
@@ -120,17 +124,29 @@ func doctorEnv(c caller) doctor.Env {
 	}
 }
 
-// withoutStage is the environment less our own variable, and for root with the
-// directories that its anchor uses.
-func withoutStage(env []string) []string {
-	out := env[:0:0]
-	if nsjoin.AsRoot() {
-		env = append(slices.Clip(env), paths.RootEnv().Vars()...)
+// explainStart says which setting of the host a failed start is due to, if it is.
+func explainStart(ctx context.Context, c caller, err error) error {
+	var start *launch.StartError
+	if !errors.As(err, &start) {
+		return err
 	}
+	return doctor.ExplainStart(ctx, doctorEnv(c), err)
+}
+
+// withoutStage is the environment less our own variable, and for root with the
+// directories that its anchor uses in place of its own.
+func withoutStage(env []string) []string {
+	var own []string
+	if asRoot() {
+		own = paths.RootEnv().Vars()
+	}
+	out := make([]string, 0, len(env)+len(own))
 	for _, kv := range env {
-		if !strings.HasPrefix(kv, "BURROW_STAGE=") {
+		name, _, _ := strings.Cut(kv, "=")
+		replaced := slices.ContainsFunc(own, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+		if name != "BURROW_STAGE" && !replaced {
 			out = append(out, kv)
 		}
 	}
-	return out
+	return append(out, own...)
 }

@@ -34,7 +34,7 @@ func findCaller(inside bool, uid, gid int) caller {
 	if !nsjoin.CwdLost() {
 		c.cwd, _ = os.Getwd()
 	}
-	if uid == 0 || nsjoin.AsRoot() {
+	if uid == 0 || asRoot() {
 		c.name, c.home, c.dirs = "root", "/root", paths.For(paths.RootEnv(), 0)
 		return c
 	}
@@ -52,7 +52,7 @@ func findCaller(inside bool, uid, gid int) caller {
 // manager is how this user's systemd can be reached, if there is one. Where the
 // environment does not say, as in a cron job, it is where systemd puts it.
 func (c caller) manager() cgroup.Manager {
-	if c.uid == 0 || nsjoin.AsRoot() {
+	if c.uid == 0 || asRoot() {
 		return cgroup.Manager{} // nobody's service manager runs as root's first sub-ID
 	}
 	m := cgroup.Manager{UID: c.uid, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS")}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // stages 0 to 2, in C
+
+	"github.com/burrow-run/burrow/engine/launch"
 )
 
 // isInit recognises libcontainer's own convention: it starts us with "init" and
@@ -18,6 +20,7 @@ func isInit(args []string) bool {
 // libcontainerInit builds the container from inside and becomes the gate.
 func libcontainerInit() int {
 	debug.SetGCPercent(-1) // it lives for some milliseconds
+	launch.EndWithStarter()
 	libcontainer.Init()
 	return 255 // Init does not return
 }

@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string) int {
 	switch stage.Current() {
 	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
 		return command(ctx, args[1:])
-	case stage.Supervisor: // started by run -d, run -t, start
+	case stage.Supervisor, stage.RootSupervisor: // started by run -d, run -t, start
 		return supervisor(ctx, args[1:])
 	}
 	return unknownStage()

@@ -51,7 +51,7 @@ func (a *app) runCommand() *cobra.Command {
 		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
 		exit, err := engine.Run(cmd.Context(), s, o)
 		if err != nil {
-			return err
+			return explainStart(cmd.Context(), c, err)
 		}
 		return exitWith(exit.Code())
 	}

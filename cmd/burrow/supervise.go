@@ -89,7 +89,7 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	o := a.engineOptions(c, uids, gids)
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if err != nil {
-		return exit, err
+		return exit, explainStart(ctx, c, err)
 	}
 	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
 	if !again {
@@ -99,10 +99,18 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	return exit, restartSupervisor(args[0])
 }
 
+// supervisorStage is the stage of the supervisors that this process starts.
+func supervisorStage() stage.Stage {
+	if asRoot() {
+		return stage.RootSupervisor
+	}
+	return stage.Supervisor
+}
+
 // restartSupervisor starts over in a mount namespace of its own: everything of
 // the last start is gone with the old one.
 func restartSupervisor(id string) error {
-	env := append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
+	env := append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
 	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, argAgain}, env))
 }
 
@@ -127,7 +135,7 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	defer read.Close()
 	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
 	cmd.Args[0] = "burrow"
-	cmd.Env = append(withoutStage(os.Environ()), stage.Env(stage.Supervisor, ""))
+	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
 	// What the caller has open besides must not stay open as long as the container:
 	// a lock would never be released, a pipe never end.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {

@@ -13,12 +13,21 @@ import (
 // likely causes are looked at, a few milliseconds. Where none is found, and
 // where err carries advice already, err comes back as it is.
 func Explain(ctx context.Context, env Env, err error) error {
-	if err == nil || hint.Of(err) != "" {
-		return err
-	}
-	causes := []check{
+	return explain(ctx, env, err, []check{
 		checkUserNamespace, checkLimits, checkSubIDs, checkMapHelpers,
 		checkNamespaces, checkRuntimeDir, checkDirs,
+	})
+}
+
+// ExplainStart does the same for a container that could not be built, from within
+// the anchor: there only making a user namespace can still fail because of the host.
+func ExplainStart(ctx context.Context, env Env, err error) error {
+	return explain(ctx, env, err, []check{checkUserNamespace})
+}
+
+func explain(ctx context.Context, env Env, err error, causes []check) error {
+	if err == nil || hint.Of(err) != "" {
+		return err
 	}
 	for _, f := range run(ctx, env, causes) {
 		if f.Status != Fail {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,10 @@ func (h *host) whyNoUserNamespace(err error) (detail, fix string) {
 	switch {
 	case errors.Is(err, unix.ENOSPC) && limited && limit == 0:
 		return "user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=65536"
+	case errors.Is(err, unix.ENOSPC) && limit >= math.MaxInt32:
+		// The limit of the user namespace that we are in, which is none: it is one around it.
+		return "no further user namespace may be made (user.max_user_namespaces)",
+			"sudo sysctl -w user.max_user_namespaces=65536"
 	case errors.Is(err, unix.ENOSPC):
 		return fmt.Sprintf("all %d user namespaces are in use (user.max_user_namespaces)", limit),
 			fmt.Sprintf("sudo sysctl -w user.max_user_namespaces=%d", max(65536, 2*limit))

@@ -187,13 +187,14 @@ func initError(err error) error {
 			break
 		}
 	}
-	return &startError{text: "start container: " + text, err: err}
+	return &StartError{text: "start container: " + text, err: err}
 }
 
-type startError struct {
+// StartError says that libcontainer could not build the container.
+type StartError struct {
 	text string
 	err  error
 }
 
-func (e *startError) Error() string { return e.text }
-func (e *startError) Unwrap() error { return e.err }
+func (e *StartError) Error() string { return e.text }
+func (e *StartError) Unwrap() error { return e.err }

@@ -46,9 +46,11 @@ func RootEnv() Env {
 	}
 }
 
-// Vars are the environment variables that say the same as e.
+// Vars are the environment variables that say the same as e. HOME is the data
+// directory: who reads it looks for configuration that only e's user can read.
 func (e Env) Vars() []string {
 	return []string{
+		"HOME=" + filepath.Join(e.DataHome, "burrow"),
 		"XDG_DATA_HOME=" + e.DataHome, "XDG_STATE_HOME=" + e.StateHome,
 		"XDG_CACHE_HOME=" + e.CacheHome, "XDG_RUNTIME_DIR=" + e.RuntimeDir,
 	}

@@ -22,6 +22,9 @@ const (
 	// Supervisor is the parent of a container that runs in the background,
 	// started by run, create or start.
 	Supervisor Stage = "supervisor"
+	// RootSupervisor is one that host root's command started. It runs as root's
+	// first sub-ID and could not tell otherwise.
+	RootSupervisor Stage = "supervisor-root"
 )
 
 // envName is also known to userns/nsjoin/enter.c.
