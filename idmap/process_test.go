@@ -63,7 +63,9 @@ func fighterMain(dir string) {
 		return
 	}
 	taken := 0
-	for i := range 150 {
+	// Others may hold all of them each time that this one asks.
+	patience := time.Now().Add(20 * time.Second)
+	for i := 0; i < 150 || taken == 0 && time.Now().Before(patience); i++ {
 		n := Need{Container: fmt.Sprint(os.Getpid(), i), Image: fmt.Sprint(i % 3), Size: uint32(1 + i%2*1100)}
 		s, err := l.Take(context.Background(), n)
 		if errors.Is(err, ErrExhausted) {

@@ -1,6 +1,7 @@
 package security
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -21,6 +22,8 @@ type SELinux struct {
 	ProcessLabel string `json:"processLabel,omitempty"`
 	MountLabel   string `json:"mountLabel,omitempty"`
 }
+
+var errNoSELinux = errors.New("SELinux is not enabled")
 
 // The labels where the distribution names none in contexts/lxc_contexts.
 const (
@@ -87,7 +90,7 @@ func selinuxLabels(l labelOpts, o Options, nnp bool, st SELinuxState) (SELinux, 
 		if o.HostRoot {
 			return SELinux{}, hint.New(err, "use an image, or --security-opt label=disable")
 		}
-		if selinux.SecurityCheckContext(process.String()) == nil {
+		if checkLabel(process.String()) == nil {
 			return SELinux{}, hint.New(err, "start it from a login or with systemd-run --user, or use --security-opt label=disable")
 		}
 		return SELinux{}, hint.New(err, "sudo semodule -i burrow_container.cil (security/selinux in Burrow's sources)")
@@ -101,10 +104,19 @@ func selinuxLabels(l labelOpts, o Options, nnp bool, st SELinuxState) (SELinux, 
 func unconfinedMountLabel() string {
 	_, _ = selinux.ContainerLabels() //nolint:staticcheck // loads the contexts file, which sets the label below
 	label := selinux.PrivContainerMountLabel()
-	if label == "" || selinux.SecurityCheckContext(label) != nil {
+	if label == "" || checkLabel(label) != nil {
 		return ""
 	}
 	return label
+}
+
+// checkLabel asks the kernel whether the policy that is loaded knows a label.
+// Without SELinux the library would write a file of that name where we are.
+func checkLabel(label string) error {
+	if !selinux.GetEnabled() {
+		return errNoSELinux
+	}
+	return selinux.SecurityCheckContext(label)
 }
 
 // baseContexts are the distribution's labels for containers.
@@ -173,13 +185,13 @@ func writable(file selinuxContext, l labelOpts) (selinuxContext, error) {
 		!policyAllows(current, file.String(), "file", "relabelto") {
 		file.user = own.user
 	}
-	return file, selinux.SecurityCheckContext(file.String())
+	return file, checkLabel(file.String())
 }
 
 // enterable asks the policy whether current may exec into target.
 func enterable(current string, target selinuxContext, nnp bool) error {
 	label := target.String()
-	if err := selinux.SecurityCheckContext(label); err != nil {
+	if err := checkLabel(label); err != nil {
 		return fmt.Errorf("the loaded policy does not know it: %w", err)
 	}
 	if !policyAllows(current, label, "process", "transition") {
