@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -118,9 +119,9 @@ func (j *copying) open(ctx context.Context, p, other Place, write bool) (end, er
 		}
 		write = o.ID == rec.ID
 	}
-	keep := []string{}
+	var keep []string
 	if other.Container == "" && !other.stream() {
-		keep = append(keep, path.Clean(transfer.Root{Cwd: j.engine.Cwd}.Absolute(other.Path)))
+		keep = j.visible(other.Path)
 	}
 	if e.view, err = openView(ctx, rec, j.engine, write, keep); err != nil {
 		return e, err
@@ -131,6 +132,17 @@ func (j *copying) open(ctx context.Context, p, other Place, write bool) (end, er
 	j.views[rec.ID] = e.view
 	e.root = transfer.Root{Dir: e.view.root}
 	return e, nil
+}
+
+// visible are the paths that a local one leads through, which must not be hidden.
+func (j *copying) visible(local string) []string {
+	out := []string{path.Clean(transfer.Root{Cwd: j.engine.Cwd}.Absolute(local))}
+	for _, p := range []string{out[0], path.Dir(out[0])} {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			out = append(out, real)
+		}
+	}
+	return out
 }
 
 // openView is a container's root with all that is mounted there, whether it runs or not.

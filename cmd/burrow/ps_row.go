@@ -31,7 +31,7 @@ type psRow struct {
 }
 
 // Label is the value of one label.
-func (r psRow) Label(name string) string { return r.rec.Metadata.Labels[name] }
+func (r psRow) Label(name string) string { return oneLine(r.rec.Metadata.Labels[name]) }
 
 func newPSRow(c caller, r engine.Record, f psFlags) (psRow, error) {
 	row := psRow{

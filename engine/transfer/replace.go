@@ -22,26 +22,44 @@ func temporary() string {
 }
 
 func (w *Writer) regular(parent *os.File, base string, e *Entry) error {
-	tmp := temporary()
-	fd, err := unix.Openat(int(parent.Fd()), tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	f, tmp, err := create(parent, e.Name)
 	if err != nil {
-		return &os.PathError{Op: "create", Path: e.Name, Err: err}
+		return err
 	}
-	f := os.NewFile(uintptr(fd), e.Name)
 	err = w.fill(f, e)
 	if err == nil {
 		err = w.finish(f, e)
 	}
+	self := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 	if err == nil {
-		err = pathError("utimensat", e.Name, unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), times(e.Time), 0))
+		err = pathError("utimensat", e.Name, unix.UtimesNanoAt(unix.AT_FDCWD, self, times(e.Time), 0))
+	}
+	if err == nil && tmp == "" {
+		tmp = temporary()
+		err = pathError("link", e.Name, unix.Linkat(unix.AT_FDCWD, self, int(parent.Fd()), tmp, unix.AT_SYMLINK_FOLLOW))
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = w.swap(parent, tmp, base, e)
 	}
-	if err != nil {
+	if err != nil && tmp != "" {
 		_ = unix.Unlinkat(int(parent.Fd()), tmp, 0)
 	}
 	return err
+}
+
+// create makes a file without a name, so that nothing of it is left if we are
+// killed, or with a temporary one where the file system does not know the first
+// (O_TMPFILE; overlay has it since Linux 6.1).
+func create(parent *os.File, name string) (f *os.File, tmp string, err error) {
+	fd, err := unix.Openat(int(parent.Fd()), ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
+		tmp = temporary()
+		fd, err = unix.Openat(int(parent.Fd()), tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	}
+	if err != nil {
+		return nil, "", &os.PathError{Op: "create", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), tmp, nil
 }
 
 func pathError(op, name string, err error) error {

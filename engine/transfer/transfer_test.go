@@ -286,3 +286,18 @@ func TestFileCapabilitiesLoseTheirRoot(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestBothWaysToCreate covers file systems that know O_TMPFILE and those that do
+// not: procfs refuses both, tmpfs and the test's own directory take the first.
+func TestBothWaysToCreate(t *testing.T) {
+	dir := t.TempDir()
+	f, tmp, err := create(open(t, dir), "x")
+	must(t, err)
+	defer f.Close()
+	if got := listing(t, dir); tmp == "" && len(got) != 0 {
+		t.Errorf("a file without a name is listed: %v", got)
+	}
+	if _, _, err := create(open(t, "/proc"), "x"); err == nil {
+		t.Error("made a file in /proc")
+	}
+}
