@@ -47,8 +47,9 @@ system() {
 
 put() {
 	install -D -m "$1" "$2" "$dest$3"
-	# The AppArmor profile names the executables that it is for.
+	# These name the executables that they are for.
 	case $3 in
+	*/systemd/user/*) sed -i "s#@BINDIR@#${prefix%/}/bin#" "$dest$3" ;;
 	/etc/apparmor.d/*) sed -i "s#/usr{/local,}/#${prefix%/}/#" "$dest$3" ;;
 	esac
 }

@@ -69,9 +69,9 @@ type container struct {
 func (g guest) start(user, args string) container {
 	g.Helper()
 	name := "t" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	dir := "/run/user/$(id -u)/" + name
+	dir := "/tmp/" + name // root's containers are started by its sub-ID, which must be able to write here
 	g.Cleanup(func() { g.run(user, fmt.Sprintf(endContainer, dir, name)) })
-	out := g.must(user, fmt.Sprintf(`mkdir %[1]s && cd %[1]s
+	out := g.must(user, fmt.Sprintf(`mkdir -m 1777 %[1]s && cd %[1]s
 		setsid burrow run --name %[2]s --pidfile %[1]s/pid --rm %[3]s >out 2>&1 </dev/null &
 		for i in $(seq 100); do
 			[ -s pid ] && cat pid && exit
