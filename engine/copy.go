@@ -138,8 +138,8 @@ func (j *copying) open(ctx context.Context, p, other Place, write bool) (end, er
 func (j *copying) visible(local string) []string {
 	out := []string{path.Clean(transfer.Root{Cwd: j.engine.Cwd}.Absolute(local))}
 	for _, p := range []string{out[0], path.Dir(out[0])} {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			out = append(out, real)
+		if resolved, err := filepath.EvalSymlinks(p); err == nil {
+			out = append(out, resolved)
 		}
 	}
 	return out
