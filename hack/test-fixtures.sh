@@ -34,14 +34,18 @@ publish() {
 	ln "$1" "$dir/$2" 2>/dev/null || [ -s "$dir/$2" ]
 }
 
-# mirror prints the Debian mirror that apt uses here, or the usual one.
+# mirror prints the Debian mirror that apt uses here.
 mirror() {
 	local found
 	found=$({
 		sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
 		sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
 	} 2>/dev/null | grep -v security | grep -m 1 debian) || true
-	echo "${found:-http://deb.debian.org/debian}"
+	[ -n "$found" ] || {
+		echo 'test-fixtures: /etc/apt names no Debian mirror' >&2
+		return 1
+	}
+	echo "$found"
 }
 
 if [ ! -s "$dir/busybox.tar" ]; then
@@ -60,7 +64,8 @@ fi
 
 if [ ! -s "$dir/debian.tar" ]; then
 	echo 'test-fixtures: making a Debian root filesystem (a minute, once)'
-	if ! debootstrap --variant=minbase "$suite" "$work/debian" "$(mirror)" >"$work/log" 2>&1; then
+	from=$(mirror)
+	if ! debootstrap --variant=minbase "$suite" "$work/debian" "$from" >"$work/log" 2>&1; then
 		tail -n 20 "$work/log" >&2
 		exit 1
 	fi

@@ -221,13 +221,9 @@ func installPackage(t *testing.T, sh *shell) {
 	if _, err := testbed.Lacking("net"); err != nil {
 		t.Skip(err)
 	}
-	sources := sh.run("sh", "-c", `cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | grep -v '^#' || true`)
-	mirror := "http://deb.debian.org/debian"
-	for line := range strings.Lines(sources) {
-		if u, ok := strings.CutPrefix(line, "URIs: "); ok {
-			mirror = strings.TrimSpace(u)
-			break
-		}
+	mirror, err := testbed.Mirror()
+	if err != nil {
+		t.Skip(err)
 	}
 	if get(mirror+"/dists/bookworm/Release") == "" {
 		t.Skipf("the mirror %s cannot be reached from the host", mirror)

@@ -32,7 +32,11 @@ func Programs(ctx context.Context) error {
 	if !Root() {
 		return errors.New("no image of programs: only root can make it")
 	}
-	if out, err := exec.CommandContext(ctx, "sh", "-c", programsScript, "sh", tar).CombinedOutput(); err != nil {
+	mirror, err := Mirror()
+	if err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "sh", "-c", programsScript, "sh", tar, mirror).CombinedOutput(); err != nil {
 		return fmt.Errorf("make the image of programs: %w\n%s", err, out)
 	}
 	return nil

@@ -1,8 +1,8 @@
 #!/bin/sh
-# programs.sh FILE: a Debian root filesystem with programs that people run, as a
+# programs.sh FILE MIRROR: a Debian root filesystem with programs that people run, as a
 # tar with numeric owners. Needs root, debootstrap and a mirror; two minutes, once.
 set -eu
-file=$1
+file=$1 mirror=$2
 [ ! -s "$file" ] || exit 0
 install -d -m 0755 "$(dirname "$file")"
 exec 9>"$file.lock"
@@ -10,9 +10,6 @@ flock 9
 [ ! -s "$file" ] || exit 0
 work=$(mktemp -d "$file.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
-mirror=$({ sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
-	sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
-	} 2>/dev/null | grep -v security | grep -m1 debian || echo http://deb.debian.org/debian)
 debootstrap --variant=minbase \
 	--include=nginx-light,postgresql,gcc,libc6-dev,make,python3,libpython3.11-testsuite,procps,iproute2,ca-certificates \
 	bookworm "$work/root" "$mirror" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }

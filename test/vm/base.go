@@ -16,10 +16,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// DefaultMirror is where the packages of the machine come from.
-const DefaultMirror = "http://deb.debian.org/debian"
+	"github.com/burrow-run/burrow/internal/testbed"
+)
 
 //go:embed all:recipe
 var recipeFiles embed.FS
@@ -27,7 +26,7 @@ var recipeFiles embed.FS
 // Recipe says how the base is made and where it is kept.
 type Recipe struct {
 	Cache  string       // directory of bases, created when missing
-	Mirror string       // Debian mirror; DefaultMirror if empty
+	Mirror string       // Debian mirror; the one of this host's apt if empty
 	Log    *slog.Logger // progress; nil discards
 }
 
@@ -140,10 +139,14 @@ func (r Recipe) make(ctx context.Context, base Base) error {
 	if err := unpackRecipe(recipe); err != nil {
 		return err
 	}
+	mirror, err := r.mirror()
+	if err != nil {
+		return err
+	}
 	// A pid namespace: whatever the build leaves running dies with its first process,
 	// and with it the mounts in its mount namespace.
 	command := append(asRoot(), "unshare", "--mount", "--propagation", "private",
-		"--pid", "--fork", "--kill-child", "bash", filepath.Join(recipe, "build.sh"), work, r.mirror())
+		"--pid", "--fork", "--kill-child", "bash", filepath.Join(recipe, "build.sh"), work, mirror)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var tail bytes.Buffer
 	out := &lineWriter{log: r.logger(), keep: &tail}
@@ -171,11 +174,11 @@ func asRoot() []string {
 	return []string{"sudo", "-n"}
 }
 
-func (r Recipe) mirror() string {
+func (r Recipe) mirror() (string, error) {
 	if r.Mirror == "" {
-		return DefaultMirror
+		return testbed.Mirror()
 	}
-	return strings.TrimRight(r.Mirror, "/")
+	return strings.TrimRight(r.Mirror, "/"), nil
 }
 
 func (r Recipe) logger() *slog.Logger {

@@ -61,7 +61,11 @@ func (r Recipe) Prerequisites(ctx context.Context) error {
 func (r Recipe) askMirror(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	url := r.mirror() + "/dists/bookworm/InRelease"
+	mirror, err := r.mirror()
+	if err != nil {
+		return err
+	}
+	url := mirror + "/dists/bookworm/InRelease"
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
 	if err != nil {
 		return fmt.Errorf("mirror: %w", err)

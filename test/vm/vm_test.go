@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 func (b *bed) boot(log *slog.Logger) {
 	recipe := vm.Recipe{
 		Cache:  filepath.Join(env("BURROW_CACHE", "../../.cache"), "vm"),
-		Mirror: env("BURROW_MIRROR", vm.DefaultMirror), Log: log,
+		Mirror: os.Getenv("BURROW_MIRROR"), Log: log,
 	}
 	var err error
 	if recipe.Cache, err = filepath.Abs(recipe.Cache); err != nil {
