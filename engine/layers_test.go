@@ -215,6 +215,20 @@ func TestStrangersStayStrangers(t *testing.T) {
 	}
 }
 
+// A directory above a file that is re-owned keeps its own owner.
+func TestParentsKeepTheirOwner(t *testing.T) {
+	nstest.NeedIDs(t)
+	layer := makeLayer(t, file{kind: 'd', path: "d", uid: 7, gid: 7, mode: 0o750}, file{kind: 'f', path: "d/f", uid: 42, mode: 0o644})
+	p := &plan.Plan{ID: "x", Layers: []string{layer}, Shift: []plan.Entry{{Path: "/d", UID: 7, GID: 7}, {Path: "/d/f", UID: 42}}}
+	m := idmap.Map{{Container: 0, Host: 0, Count: 1}, {Container: 42, Host: 3042, Count: 1}} // 7 is nobody
+	top, err := shiftLayer(t.Context(), t.TempDir(), "key", p, testOwners(m, m))
+	must(t, err)
+	got := describe(t, merge(t, []string{top, layer}), m, m)
+	if !strings.Contains(got[1], "65534:65534") || !strings.Contains(got[2], "42:0") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestOwnerMap(t *testing.T) {
 	m := idmap.Map{{Container: 0, Host: 0, Count: 1}, {Container: 1, Host: 11, Count: 5}}
 	o := ownerMap{uids: m, gids: m, anchorUIDs: 20, anchorGIDs: 17}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/burrow-run/burrow/internal/hint"
@@ -116,11 +117,19 @@ func race(t *testing.T, d paths.Dirs, n int) {
 	for i := range ids {
 		ids[i], _ = claimedDir(t, d)
 	}
+	raceOf(t, d, ids)
+}
+
+// raceOf lets containers ask for one name at the same time; one must get it.
+func raceOf(t *testing.T, d paths.Dirs, ids []string) {
+	t.Helper()
 	var mu sync.Mutex
 	var won []string
 	var wg sync.WaitGroup
+	begin := make(chan struct{})
 	for _, id := range ids {
 		wg.Go(func() {
+			<-begin
 			_, err := reserveName(d, "web", id)
 			mu.Lock()
 			defer mu.Unlock()
@@ -131,9 +140,54 @@ func race(t *testing.T, d paths.Dirs, n int) {
 			}
 		})
 	}
+	close(begin)
 	wg.Wait()
 	if len(won) != 1 || nameOwner(t, d, "web") != won[0] {
 		t.Fatalf("%d have the name: %q; the file says %q", len(won), won, nameOwner(t, d, "web"))
+	}
+}
+
+// The same, often enough that every order of steps comes up; and while the
+// owner is just giving the name back.
+func TestOneWinsAgainAndAgain(t *testing.T) {
+	d := testDirs(t)
+	must(t, os.MkdirAll(namesDir(d), 0o700))
+	ids := make([]string, 16)
+	for i := range ids {
+		ids[i], _ = claimedDir(t, d)
+	}
+	name := filepath.Join(namesDir(d), "web")
+	for i := range 300 {
+		owner := newID()
+		must(t, os.WriteFile(name, []byte(owner), 0o600))
+		if i%2 == 0 {
+			raceOf(t, d, ids)
+			continue
+		}
+		dir := filepath.Join(d.Containers(), owner)
+		must(t, os.Mkdir(dir, 0o700))
+		hold, err := claim(dir)
+		must(t, err)
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for _, id := range ids {
+			wg.Go(func() {
+				for range 3 {
+					if _, err := reserveName(d, "web", id); err == nil {
+						won.Add(1)
+						return
+					}
+				}
+			})
+		}
+		releaseName(d, "web", owner)
+		must(t, os.Remove(dir))
+		hold.Close()
+		wg.Wait()
+		if won.Load() > 1 {
+			t.Fatalf("%d have the name", won.Load())
+		}
+		_ = os.Remove(name)
 	}
 }
 

@@ -40,7 +40,9 @@ func TestRun(t *testing.T) {
 			m := uint32(0o711)
 			s.Mounts = []spec.Mount{{Type: spec.MountTmpfs, Dest: "/t", Size: "1048576", Mode: &m}}
 		}, 0, "^711\ntmpfs +1024 "},
-		"network": {"ls /sys/class/net; cat /proc/net/dev | wc -l", nil, 0, "^lo\n3\n$"},
+		"moved group": {"stat -c %u:%g /etc/passwd", func(s *spec.Spec) { s.Namespaces.Userns, s.Process.User = "keep-id:uid=0,gid=7", "0" }, 0, "^0:0\n$"},
+		"moved root":  {"stat -c %u:%g /etc/passwd /; cat /proc/self/uid_map | wc -l", func(s *spec.Spec) { s.Namespaces.Userns = "auto" }, 0, "^0:0\n0:0\n2\n$"},
+		"network":     {"ls /sys/class/net; cat /proc/net/dev | wc -l", nil, 0, "^lo\n3\n$"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := shell(c.script)

@@ -114,6 +114,31 @@ func TestHubWaitsForItsFirstClient(t *testing.T) {
 	<-ended
 }
 
+// The process ends with the last word: it must have been heard.
+func TestHubIsHeardOut(t *testing.T) {
+	h := newHub()
+	theirs, ours := pair(t)
+	h.add(theirs, false)
+	const chunk, count = 16 << 10, queueLength / 2
+	for range count {
+		h.output(frameStdout, bytes.Repeat([]byte("x"), chunk))
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.end(0)
+	}()
+	select {
+	case <-ended:
+		t.Error("ended before anybody has read")
+	case <-time.After(50 * time.Millisecond):
+	}
+	if out, _, err := take(ours); len(out) != chunk*count || err != nil {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	<-ended
+}
+
 // Who attached later and does not read must not stop the container.
 func TestHubDropsTheSlow(t *testing.T) {
 	h := newHub()

@@ -68,7 +68,7 @@ func TestNothingBeneathLeadsOut(t *testing.T) {
 		"markers":  func(n string) error { return sys.CopyOverlayMarkers(dir, dir, n) },
 	}
 	for _, name := range []string{
-		"out/secret", "out/new", "/out/secret", "up/outside/secret", "up/outside/new", "magic" + outside + "/secret", "magic" + outside + "/new",
+		"self/d", "self/d/new", "out/secret", "out/new", "/out/secret", "up/outside/secret", "up/outside/new", "magic" + outside + "/secret", "magic" + outside + "/new",
 		"self/../outside/secret", "../outside/secret", "../outside/new", "/../outside/new", "d/../../outside/secret", outside + "/secret",
 	} {
 		for verb, do := range verbs {
