@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,7 +18,11 @@ import (
 // payload is a record of a container whose process is a shell script.
 func payload(t *testing.T, d paths.Dirs, script string, change func(*Record)) Record {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", "echo ready; "+script)
+	trap := "true"
+	if strings.HasPrefix(script, "trap ") {
+		trap, script, _ = strings.Cut(script, "; ")
+	}
+	cmd := exec.Command("/bin/sh", "-c", trap+"; echo ready; "+script)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -162,8 +163,11 @@ func Reclaim(d paths.Dirs) {
 // to be, and whose run is gone.
 func reclaimContainer(d paths.Dirs, id string) {
 	dir := filepath.Join(d.Containers(), id)
+	if strings.HasPrefix(id, newContainer) && !older(dir, time.Minute) {
+		return // it is claimed right after it is made
+	}
 	rec, err := loadSummary(dir)
-	lost := errors.Is(err, os.ErrNotExist) && older(dir, time.Minute) // it is claimed right after it is made
+	lost := errors.Is(err, os.ErrNotExist)
 	if !lost && (err != nil || !rec.Remove || !rec.abandoned()) {
 		return
 	}

@@ -209,9 +209,9 @@ func (r *run) stepDone(name string, since time.Time) {
 // reserve gives the container its ID, its name and its directory. A name is
 // reserved by exclusive create, so of two runs one wins.
 func (r *run) reserve(context.Context) error {
-	r.dir = filepath.Join(r.opts.Dirs.Containers(), r.id)
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		return fmt.Errorf("make container directory: %w", err)
+	hold, err := r.makeDir()
+	if err != nil {
+		return err
 	}
 	keep := false
 	r.kept = func() { keep = true }
@@ -221,11 +221,6 @@ func (r *run) reserve(context.Context) error {
 				f()
 			}
 		})
-	}
-	hold, err := claim(r.dir)
-	if err != nil {
-		_ = os.Remove(r.dir)
-		return fmt.Errorf("claim container directory: %w", err)
 	}
 	r.later(func() { hold.Close() })
 	undo(func() { _ = os.RemoveAll(r.dir) })
@@ -247,6 +242,28 @@ func (r *run) reserve(context.Context) error {
 		})
 	}
 	return nil
+}
+
+// newContainer begins the name of a container's directory until it is claimed.
+const newContainer = ".new-"
+
+// makeDir makes the container's directory and claims it. It gets its name last, so
+// that one without a record and without an owner can only be a leftover.
+func (r *run) makeDir() (hold *os.File, err error) {
+	parent := r.opts.Dirs.Containers()
+	r.dir = filepath.Join(parent, r.id)
+	made := filepath.Join(parent, newContainer+r.id)
+	if err := os.MkdirAll(made, 0o700); err != nil {
+		return nil, fmt.Errorf("make container directory: %w", err)
+	}
+	if hold, err = claim(made); err == nil {
+		if err = os.Rename(made, r.dir); err == nil {
+			return hold, nil
+		}
+		hold.Close()
+	}
+	_ = os.Remove(made)
+	return nil, fmt.Errorf("claim container directory: %w", err)
 }
 
 // findHostname is the name that the container's UTS namespace has or gets.
