@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/plan"
@@ -26,7 +29,8 @@ import (
 
 // A container's parent confines itself and leaves mounts to die with it. So
 // each is run by a child of the test: this executable, in a mount namespace of
-// its own, with a job on descriptor 3 and the result on 4.
+// its own. The variable names the file of its job; descriptors 3 to 5 are the
+// payload's streams, and 6 receives the outcome.
 const jobVar = "BURROW_TEST_JOB"
 
 type job struct {
@@ -38,7 +42,8 @@ type job struct {
 	Home     string
 	Cwd      string
 	Again    bool
-	Deadline time.Duration // then the caller gives up
+	Deadline time.Duration  // then the caller gives up
+	Signal   syscall.Signal // what the caller is sent once the payload says "ready"
 }
 
 type outcome struct {
@@ -65,6 +70,10 @@ func TestJob(t *testing.T) {
 	o := Options{Dirs: j.Dirs, Home: j.Home, Cwd: j.Cwd, Stdin: os.NewFile(3, "in"), Stdout: os.NewFile(4, "out"), Stderr: os.NewFile(5, "err")}
 	o.UIDs, o.GIDs = ownMaps(t)
 	var res outcome
+	o.Log = slog.New(slog.DiscardHandler)
+	if j.Signal != 0 {
+		o.Signals = func() <-chan os.Signal { return whenReady(j.Signal) }
+	}
 	o.Warn = func(s string) { res.Warnings = append(res.Warnings, s) }
 	ctx := t.Context()
 	if j.Deadline > 0 {
@@ -82,6 +91,21 @@ func TestJob(t *testing.T) {
 		errors.As(gate.Err, &res.Errno)
 	}
 	must(t, json.NewEncoder(os.NewFile(6, "result")).Encode(res))
+}
+
+// whenReady delivers a change of the terminal's size and a signal.
+func whenReady(sig syscall.Signal) <-chan os.Signal {
+	ch := make(chan os.Signal, 2)
+	go func() {
+		buf := make([]byte, 5)
+		for string(buf) != "ready" {
+			time.Sleep(2 * time.Millisecond)
+			_, _ = unix.Pread(4, buf, 0)
+		}
+		ch <- syscall.SIGWINCH
+		ch <- sig
+	}()
+	return ch
 }
 
 func perform(ctx context.Context, j job, o Options, res *outcome) (err error) {

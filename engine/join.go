@@ -32,15 +32,6 @@ func runningContainer(d paths.Dirs, ref string) (Record, error) {
 	return rec, nil
 }
 
-// containerNamespace is the path of a running container's namespace.
-func containerNamespace(d paths.Dirs, ref, kind string) (string, error) {
-	rec, err := runningContainer(d, ref)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("/proc/%d/ns/%s", rec.PID, kind), nil
-}
-
 // openNamespace opens a container's namespace and returns a path that leads to
 // it as long as the run lives. A pid that was used again is found out: the
 // container is asked for after its file was opened.

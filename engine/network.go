@@ -91,11 +91,13 @@ func (r *run) joinNetwork() error {
 	n := r.network
 	n.shared, n.path = true, n.mode.Target
 	if n.mode.Kind == slirp.Container {
-		path, err := containerNamespace(r.opts.Dirs, n.mode.Target, "net")
+		rec, err := runningContainer(r.opts.Dirs, n.mode.Target)
 		if err != nil {
 			return err
 		}
-		n.path = path
+		if n.path, err = r.openNamespace(rec, "net"); err != nil {
+			return err
+		}
 	}
 	ns, err := slirp.OpenNetns(n.path)
 	if err != nil {
