@@ -96,7 +96,8 @@ func TestReclaim(t *testing.T) {
 	going := map[string]string{
 		"killed with --rm":      record(t, d, func(r *Record) { r.Remove = true }).dir,
 		"of another boot":       record(t, d, func(r *Record) { r.Remove, r.BootID = true, "x" }).dir,
-		"killed without record": dir(newID(), false),
+		"killed without record": dir(newID(), true),
+		"killed half made":      dir(newContainer+"y", false),
 	}
 	claimedOld, hold := claimedDir(t, d)
 	defer hold.Close()
@@ -107,7 +108,7 @@ func TestReclaim(t *testing.T) {
 	defer held.Close()
 	staying := map[string]string{
 		"ended":           record(t, d, nil).dir,
-		"being made":      dir(newID(), true),
+		"being made":      dir(newContainer+"x", true),
 		"slow to start":   filepath.Join(d.Containers(), claimedOld),
 		"claimed":         mine.dir,
 		"of another boot": record(t, d, func(r *Record) { r.BootID = "x" }).dir,

@@ -155,8 +155,10 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if r.onStarted != nil {
 		r.onStarted()
 	}
+	mounts := mountNamespace(c.PID())
 	reclaimed := r.reclaim(ctx)
 	exit, err := r.wait(ctx, c, session)
+	r.killStragglers(mounts)
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}

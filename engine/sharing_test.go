@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -78,6 +79,34 @@ func TestSharedNamespaces(t *testing.T) {
 	}
 	child.wait(t)
 	nothingLeft(t, d)
+}
+
+// Without a pid namespace of its own, a container's processes end with it too.
+// (Where the tests may make cgroups, as root does, that alone would see to it.)
+func TestStragglersAreEnded(t *testing.T) {
+	d := testDirs(t)
+	testImage(t, d, nil)
+	s := shell("echo up; read x")
+	s.Name, s.Stdio.Interactive = "main", true
+	child, main := supervising(t, d, created(t, d, s))
+	for _, ns := range []spec.Namespace{{Mode: spec.NamespaceHost}, {Mode: spec.NamespaceContainer, Ref: "main"}} {
+		s := shell("busybox sleep 12345 & busybox setsid busybox sleep 12345 & sleep 0.1; exit 3")
+		s.Namespaces.PID = ns
+		if res := do(t, job{Verb: "run", Spec: s, Dirs: d}); res.Exit.Code() != 3 {
+			t.Errorf("%+v", res)
+		}
+		out, _ := exec.Command("pgrep", "-fx", "busybox sleep 12345").Output()
+		if len(out) > 0 {
+			t.Errorf("%s: left %s", ns.Mode, strings.Fields(string(out)))
+		}
+	}
+	if !main.Running() {
+		t.Error("the other container was ended too")
+	}
+	if _, err := Remove(t.Context(), d, "main", true); err != nil {
+		t.Error(err)
+	}
+	child.wait(t)
 }
 
 // Signals reach the payload; a terminal that is ours without a supervisor works.
