@@ -30,6 +30,18 @@ func claim(dir string) (*os.File, error) {
 		}
 		return nil, err
 	}
+	// Its last owner may have removed it between our open and our lock.
+	mine, err := f.Stat()
+	if err == nil {
+		var now os.FileInfo
+		if now, err = os.Stat(dir); err == nil && !os.SameFile(mine, now) {
+			err = fmt.Errorf("%s: %w", dir, os.ErrNotExist)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
 	return f, nil
 }
 
