@@ -204,9 +204,9 @@ func TestClaim(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		f.Close()
 	}()
-	f, err = awaitClaim(t.Context(), dir, 10*time.Second)
+	next, err := awaitClaim(t.Context(), dir, 10*time.Second)
 	must(t, err)
-	f.Close()
+	next.Close()
 	if _, err := claim(dir + "/nosuch"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
