@@ -18,6 +18,9 @@ func TestCurrent(t *testing.T) {
 		os.Stdout.WriteString(string(first) + "," + string(stage.Current()) + map[bool]string{true: ",leaked"}[there] + ";")
 		return
 	}
+	if got := stage.Current(); got != stage.Command {
+		t.Errorf("a test is stage %q", got)
+	}
 	for env, want := range map[string]stage.Stage{
 		"":                                stage.Command,
 		stage.Env(stage.Joined, ""):       stage.Joined,
