@@ -88,7 +88,7 @@ func advice(err error) string {
 	if errors.Is(err, unpack.ErrUnmapped) {
 		return "the image needs more sub-IDs than /etc/subuid and /etc/subgid give you; see `burrow ids`"
 	}
-	return ""
+	return hint.OfHost(err)
 }
 
 // store opens the image store on first use.

@@ -68,15 +68,8 @@ func advice(err error) string {
 	if h := hint.Of(err); h != "" {
 		return h
 	}
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full: burrow rm and burrow rmi free space without needing any"
-	case errors.Is(err, syscall.EDQUOT):
-		return "your disk quota is used up: burrow rm and burrow rmi free space"
-	case errors.Is(err, syscall.EROFS):
-		return "set XDG_DATA_HOME and XDG_STATE_HOME to a writable directory"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "too many files are open: ulimit -n 1024"
+	if h := hint.OfHost(err); h != "" {
+		return h
 	}
 	return adviceExec(err)
 }

@@ -3,6 +3,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 )
 
@@ -31,5 +32,16 @@ func TestOf(t *testing.T) {
 	}
 	if !errors.Is(New(base, "x"), base) {
 		t.Error("a hinted error must unwrap")
+	}
+}
+
+func TestOfHost(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EMFILE, syscall.ENFILE} {
+		if OfHost(fmt.Errorf("write: %w", errno)) == "" {
+			t.Errorf("no advice for %v", errno)
+		}
+	}
+	if got := OfHost(syscall.ENOENT); got != "" || OfHost(nil) != "" {
+		t.Errorf("ENOENT: %q", got)
 	}
 }

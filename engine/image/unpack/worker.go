@@ -61,6 +61,7 @@ const (
 	kindLimit    kind = "limit"
 	kindUnmapped kind = "unmapped"
 	kindSpace    kind = "space"
+	kindQuota    kind = "quota"
 	kindOther    kind = "other"
 )
 
@@ -74,13 +75,15 @@ func (k kind) sentinel() error {
 		return ErrUnmapped
 	case kindSpace:
 		return unix.ENOSPC
+	case kindQuota:
+		return unix.EDQUOT
 	case kindOther:
 	}
 	return nil
 }
 
 func kindOf(err error) kind {
-	for _, k := range []kind{kindLimit, kindUnmapped, kindSpace, kindInvalid} {
+	for _, k := range []kind{kindLimit, kindUnmapped, kindSpace, kindQuota, kindInvalid} {
 		if errors.Is(err, k.sentinel()) {
 			return k
 		}
