@@ -209,8 +209,11 @@ func (s *supervised) wire(r *run) error {
 		}
 		stdin = read
 		s.hub.connect(write, nil)
-	} else if stdin, err = os.OpenFile(os.DevNull, os.O_RDONLY, 0); err != nil {
-		return err
+	} else {
+		if stdin, err = os.OpenFile(os.DevNull, os.O_RDONLY, 0); err != nil {
+			return err
+		}
+		s.hub.connect(nil, nil)
 	}
 	s.ends = append(s.ends, stdin)
 	r.config.Stdin = stdin

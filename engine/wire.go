@@ -69,6 +69,7 @@ type hub struct {
 	exit    []byte         // payload of the exited frame, for those who come late
 	sending sync.WaitGroup // clients that have not got everything yet
 
+	ready  chan struct{}           // closed by connect: what is typed before has to wait
 	stdin  io.WriteCloser          // nil: the container has none
 	resize func(rows, cols uint16) // nil: the container has no terminal
 }
@@ -91,7 +92,9 @@ type frame struct {
 
 const queueLength = 64
 
-func newHub() *hub { return &hub{clients: map[*client]struct{}{}} }
+func newHub() *hub {
+	return &hub{clients: map[*client]struct{}{}, ready: make(chan struct{})}
+}
 
 // add serves one connection from now on.
 func (h *hub) add(conn net.Conn, patient bool) {
@@ -144,15 +147,21 @@ func (h *hub) receive(c *client) {
 		if err != nil {
 			return
 		}
-		h.input(kind, payload)
+		select {
+		case <-h.ready:
+			h.input(kind, payload)
+		case <-c.gone:
+			return
+		}
 	}
 }
 
-// connect gives the clients a container to type to.
+// connect gives the clients a container to type to, once.
 func (h *hub) connect(stdin io.WriteCloser, resize func(rows, cols uint16)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stdin, h.resize = stdin, resize
+	close(h.ready)
 }
 
 func (h *hub) input(kind frameKind, payload []byte) {

@@ -307,3 +307,21 @@ func TestServe(t *testing.T) {
 		t.Error("the supervisor is gone, and nobody says so")
 	}
 }
+
+// Whoever attaches while the container is being built types to it, not to nobody.
+func TestHubKeepsWhatIsTypedEarly(t *testing.T) {
+	h := newHub()
+	theirs, ours := pair(t)
+	h.add(theirs, false)
+	must(t, writeFrame(ours, frameInput, []byte("early")))
+	must(t, writeFrame(ours, frameInputEnd, nil))
+	time.Sleep(5 * time.Millisecond) // let it be received
+	read, write, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	must(t, read.SetReadDeadline(time.Now().Add(10*time.Second)))
+	h.connect(write, nil)
+	if got, err := io.ReadAll(read); string(got) != "early" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+}
