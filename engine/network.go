@@ -48,8 +48,7 @@ func (r *run) networkMode() (slirp.Mode, error) {
 		}
 	}
 	if len(n.ports) > 0 && n.mode.Kind == slirp.Host {
-		r.warn("published ports are ignored with --network=host: the container is on the host's network")
-		n.ports = nil
+		n.ports = nil // it is on the host's network; the user has been warned (spec.Warnings)
 	}
 	r.network = n
 	return n.mode, nil
