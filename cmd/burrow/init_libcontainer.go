@@ -20,7 +20,7 @@ func isInit(args []string) bool {
 // libcontainerInit builds the container from inside and becomes the gate.
 func libcontainerInit() int {
 	debug.SetGCPercent(-1) // it lives for some milliseconds
-	launch.EndWithStarter()
+	launch.EndWithStarter(os.Getenv)
 	libcontainer.Init()
 	return 255 // Init does not return
 }

@@ -2,7 +2,6 @@ package launch
 
 import (
 	"errors"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -16,9 +15,10 @@ import (
 // asks the kernel again, so this is needed until there: exec ends the goroutine.
 //
 // It finds the gate's status pipe, whose other end only the starter has, as the
-// file before libcontainer's own (newProcess). It returns if there is none.
-func EndWithStarter() {
-	if status := statusPipe(os.Getenv); status >= 0 {
+// file before libcontainer's own (newProcess), with the help of the environment
+// that libcontainer has made. It does nothing if there is none.
+func EndWithStarter(getenv func(string) string) {
+	if status := statusPipe(getenv); status >= 0 {
 		go endWith(status)
 	}
 }

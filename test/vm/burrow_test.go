@@ -166,10 +166,10 @@ const leftovers = `ps -u alice -o args= | grep -E '[b]urrow|[s]lirp4netns|[p]ast
 	find /sys/fs/cgroup -type d -name '*burrow*' | grep -v anchor | sort
 	grep burrow /proc/self/mountinfo; ls ~alice/.local/state/burrow/containers`
 
-// anchor returns the pid of the anchor that user's login sessions share.
-func (g guest) anchor(user string) string {
+// anchor returns the pid of the anchor that alice's login sessions share.
+func (g guest) anchor() string {
 	g.Helper()
-	pid := strings.Fields(g.must(user, `cat "$XDG_RUNTIME_DIR/burrow/anchor"`))
+	pid := strings.Fields(g.must("alice", `cat "$XDG_RUNTIME_DIR/burrow/anchor"`))
 	if len(pid) == 0 {
 		g.Fatal("the anchor's pidfile is empty")
 	}

@@ -55,7 +55,7 @@ func TestLoginUIDOfEveryProcess(t *testing.T) {
 	g := enterWithBurrow(t)
 	g.run("alice", "burrow system migrate") // an anchor has the loginuid of who made it
 	c := g.start("alice", busybox+" sh -c 'sleep 1004 & wait'")
-	anchor := g.anchor("alice")
+	anchor := g.anchor()
 	out := g.must("root", `for p in `+anchor+` $(pgrep -u alice | grep -vxF "$(pgrep -f ^burrow-anchor)"; pgrep -x sleep); do
 		echo "$(cat /proc/$p/loginuid) $p $(tr '\0' ' ' </proc/$p/cmdline)"; done 2>/dev/null`)
 	for line := range strings.Lines(out) {

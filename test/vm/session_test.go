@@ -39,12 +39,12 @@ func TestAnchorHasAScopeOfItsOwn(t *testing.T) {
 	g := enterWithBurrow(t)
 	g.run("alice", "burrow system migrate")
 	g.login("alice", "burrow unshare true") // made in a session that has ended by now
-	pid := g.anchor("alice")
+	pid := g.anchor()
 	if got := g.must("root", "cat /proc/"+pid+"/cgroup"); !anchorScope.MatchString(got) {
 		t.Errorf("the anchor is in %q: the end of the session that made it would end it", got)
 	}
 	g.login("alice", "burrow unshare true")
-	if got := g.anchor("alice"); got != pid {
+	if got := g.anchor(); got != pid {
 		t.Errorf("anchor %s after a new login, was %s", got, pid)
 	}
 	g.must("alice", "burrow system migrate")

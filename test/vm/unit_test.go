@@ -17,16 +17,16 @@ func TestAnchorUnit(t *testing.T) {
 	g.must("root", "sed s#@BINDIR@#/usr/local/bin# /mnt/payload/contrib/systemd/user/"+unit+" >/etc/systemd/user/"+unit)
 	g.run("alice", "burrow system migrate")
 	g.must("alice", "systemctl --user daemon-reload && systemctl --user start "+unit)
-	made := g.anchor("alice")
+	made := g.anchor()
 	g.must("alice", "burrow run -d --name of-the-unit --network=none "+busybox+" sh -c 'trap \"exit 3\" TERM; while :; do sleep 0.1; done'")
-	if now := g.anchor("alice"); now != made {
+	if now := g.anchor(); now != made {
 		t.Errorf("the anchor of the unit was %s, of the container it is %s", made, now)
 	}
 	g.must("alice", "systemctl --user stop "+unit)
 	if got := g.must("alice", "burrow ps -a --format '{{.Status}}'"); !strings.HasPrefix(got, "Exited (3)") {
 		t.Errorf("after the stop of the unit the container is %q, want it ended in its own way", got)
 	}
-	if now := g.anchor("alice"); now == made {
+	if now := g.anchor(); now == made {
 		t.Error("the anchor is the one that the unit was to end")
 	}
 	g.must("alice", "burrow rm of-the-unit")
