@@ -48,7 +48,10 @@ func (r *run) networkMode() (slirp.Mode, error) {
 		}
 	}
 	if len(n.ports) > 0 && n.mode.Kind == slirp.Host {
-		n.ports = nil // it is on the host's network; the user has been warned (spec.Warnings)
+		if r.spec.Network.Mode == "" { // else spec.Warnings has said it
+			r.warn("published ports are ignored: the container is on the host's network, by the default of this host")
+		}
+		n.ports = nil
 	}
 	r.network = n
 	return n.mode, nil

@@ -212,8 +212,9 @@ func TestNetworkMode(t *testing.T) {
 		"all": {func(r *run) {
 			r.spec.Network.PublishAll, r.image.cfg.ExposedPorts, r.spec.Network.Expose = true, []string{"80/tcp"}, []string{"90"}
 		}, slirp.Slirp4netns, 2, false, false},
-		"all, wrong":    {func(r *run) { r.spec.Network.PublishAll, r.spec.Network.Expose = true, []string{"x"} }, "", 0, false, true},
-		"host, ignored": {func(r *run) { r.spec.Network.Mode, r.spec.Network.Publish = "host", []string{"81"} }, slirp.Host, 0, true, false},
+		"all, wrong":      {func(r *run) { r.spec.Network.PublishAll, r.spec.Network.Expose = true, []string{"x"} }, "", 0, false, true},
+		"host, ignored":   {func(r *run) { r.spec.Network.Mode, r.spec.Network.Publish = "host", []string{"81"} }, slirp.Host, 0, false, false},
+		"host by default": {func(r *run) { r.opts.DefaultNetwork, r.spec.Network.Publish = "host", []string{"81"} }, slirp.Host, 0, true, false},
 	} {
 		warned := false
 		r := &run{opts: Options{Warn: func(string) { warned = true }}}
