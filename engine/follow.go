@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,26 +48,22 @@ func moveOwners(ctx context.Context, tree string, from, to ownerMap) error {
 		return err
 	}
 	defer root.Close()
-	return filepath.WalkDir(tree, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(tree, path)
-		if err != nil {
-			return err
-		}
-		return moveOwner(root, rel, from, to)
-	})
-}
-
-func moveOwner(root *os.File, name string, from, to ownerMap) error {
-	st, err := sys.StatBeneath(root, name)
+	top, err := sys.StatBeneath(root, ".")
 	if err != nil {
 		return err
 	}
+	if err := moveOwner(root, ".", top, from, to); err != nil {
+		return err
+	}
+	return sys.WalkBeneath(root, func(name string, st *unix.Stat_t) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return moveOwner(root, name, st, from, to)
+	})
+}
+
+func moveOwner(root *os.File, name string, st *unix.Stat_t, from, to ownerMap) error {
 	uid, gid := moved(from.uids, to.uids, st.Uid), moved(from.gids, to.gids, st.Gid)
 	if uid == st.Uid && gid == st.Gid {
 		return nil

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // Size returns how many bytes a container has written, and how many its files
@@ -37,19 +37,20 @@ func Size(d paths.Dirs, rec Record) (written, total int64, err error) {
 }
 
 // treeSize is the length of all regular files below dir, each inode once. What
-// vanishes meanwhile has none.
+// vanishes meanwhile has none. A running container may write there.
 func treeSize(dir string) (sum int64, err error) {
+	root, err := sys.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
 	seen := map[uint64]bool{}
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, os.ErrNotExist) {
+	err = sys.WalkBeneath(root, func(_ string, st *unix.Stat_t) error {
+		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 1 && seen[st.Ino] {
 			return nil
-		}
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		var st unix.Stat_t
-		if unix.Lstat(path, &st) != nil || st.Nlink > 1 && seen[st.Ino] {
-			return nil //nolint:nilerr // it has vanished, or is counted already
 		}
 		if st.Nlink > 1 {
 			seen[st.Ino] = true

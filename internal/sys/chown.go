@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,29 +24,23 @@ func ChownTree(root string, uid, gid int) error {
 	if err := unix.Fstat(int(dir.Fd()), &top); err != nil {
 		return &os.PathError{Op: "fstat", Path: root, Err: err}
 	}
-	// With a slash at the end, root is entered although it may be a link.
-	return filepath.WalkDir(root+"/", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	if err := dir.Chown(uid, gid); err != nil {
+		return err
+	}
+	return WalkBeneath(dir, func(name string, st *unix.Stat_t) error {
+		if st.Dev != top.Dev {
+			return skip(st)
 		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		if rel == "." {
-			return dir.Chown(uid, gid)
-		}
-		st, err := StatBeneath(dir, rel)
-		switch {
-		case err != nil:
-			return err
-		case st.Dev == top.Dev:
-			return ChownBeneath(dir, rel, uid, gid)
-		case entry.IsDir():
-			return fs.SkipDir
-		}
-		return nil
+		return ChownBeneath(dir, name, uid, gid)
 	})
+}
+
+// skip leaves out a file, and what is in it if it is a directory.
+func skip(st *unix.Stat_t) error {
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fs.SkipDir
+	}
+	return nil
 }
 
 // ChownKeeping is ChownBeneath for what is not a symbolic link, and gives back
