@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -22,7 +23,13 @@ type Anchor struct {
 	Start uint64 // clock ticks after boot, field 22 of /proc/PID/stat
 }
 
-func (a Anchor) alive() bool { return sys.ProcID{PID: a.PID, Start: a.Start}.Alive() }
+// alive says whether the anchor can be joined. A process that ends loses its
+// namespaces some time before it is a zombie; nsjoin/enter.c has the same rule.
+func (a Anchor) alive() bool {
+	_, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(a.PID), "ns/mnt"))
+	return !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) &&
+		sys.ProcID{PID: a.PID, Start: a.Start}.Alive()
+}
 
 // pidfile is also known to nsjoin/enter.c.
 const pidfile = "anchor"

@@ -257,6 +257,16 @@ static void return_to(const struct place *p)
 		fail(STEP_CHDIR);
 }
 
+/*
+ * A process that ends loses its namespaces some time before it is a zombie: such
+ * an anchor is a dead one. userns/anchor.go has the same rule.
+ */
+static void fail_unless_ended(enum join_step step)
+{
+	if (errno != ENOENT && errno != ESRCH)
+		fail(step);
+}
+
 static void join(int proc, int mounts)
 {
 	struct place cwd;
@@ -264,10 +274,10 @@ static void join(int proc, int mounts)
 	int user = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
 
 	if (user < 0)
-		return fail(STEP_OPEN_USER);
+		return fail_unless_ended(STEP_OPEN_USER);
 	int mnt = openat(proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (mnt < 0)
-		return fail(STEP_OPEN_MNT);
+		return fail_unless_ended(STEP_OPEN_MNT);
 	if (ioctl(user, NS_GET_OWNER_UID, &owner) < 0)
 		return fail(STEP_OWNER);
 	if (owner != geteuid()) {

@@ -176,6 +176,17 @@ func TestNoAnchor(t *testing.T) {
 	}
 }
 
+// Whatever moment of its end an anchor is met in, it is joined or it is dead.
+func TestDyingAnchor(t *testing.T) {
+	for range 40 {
+		w := newWorld(t)
+		must(t, syscall.Kill(w.anchor.PID, syscall.SIGKILL))
+		if r := w.start(t, "/", "run", ""); r.Err != "" {
+			t.Fatalf("%+v", r)
+		}
+	}
+}
+
 // A namespace that somebody else owns would put our files into their hands.
 func TestForeignNamespace(t *testing.T) {
 	w := newWorld(t)
