@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 func (a *app) inspectCmd() *cobra.Command {
@@ -55,12 +56,11 @@ func (a *app) inspect(refs []string, format string) error {
 
 // inspectFormat gives templates the names that the JSON has, as Docker does,
 // and ID and OS beside Id and Os, as Podman does.
-func (a *app) inspectFormat(format string, images []*image.Inspection) error {
-	f, err := newFormatter(format)
+func (a *app) inspectFormat(template string, images []*image.Inspection) error {
+	t, err := format.New(template)
 	if err != nil {
 		return err
 	}
-	f.t.Option("missingkey=error")
 	values := make([]map[string]any, len(images))
 	for i, img := range images {
 		b, err := json.Marshal(img)
@@ -74,5 +74,5 @@ func (a *app) inspectFormat(format string, images []*image.Inspection) error {
 		}
 		values[i]["ID"], values[i]["OS"] = values[i]["Id"], values[i]["Os"]
 	}
-	return render(f, a.out, values, nil)
+	return format.Print(t.Strict(), a.out, values, nil, 0)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 type listFlags struct {
@@ -70,22 +71,19 @@ func (a *app) list(f *listFlags) error {
 	if err := sortRows(rows, f.sort); err != nil {
 		return err
 	}
-	format := f.format
-	if format == "" {
-		format = f.columns()
+	text := f.format
+	if text == "" || text == "table" {
+		text = f.columns()
 	}
-	if format == "table" {
-		format = f.columns()
-	}
-	p, err := newFormatter(format)
+	t, err := format.New(text, "json", "table")
 	if err != nil {
 		return err
 	}
-	var head any
+	var heads map[string]string
 	if !f.noHeading {
-		head = heads(format, columnNames())
+		heads = t.Heads(columnNames())
 	}
-	return render(p, a.out, rows, head)
+	return format.Print(t, a.out, rows, heads, imageColumn)
 }
 
 // columns is the default format.

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/audit"
+	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -144,8 +144,8 @@ func (f trailFlags) keep() (func(audit.Record) bool, error) {
 	}, nil
 }
 
-func (a *app) recordPrinter(format string) (func(audit.Record) error, error) {
-	switch format {
+func (a *app) recordPrinter(template string) (func(audit.Record) error, error) {
+	switch template {
 	case "":
 		return func(r audit.Record) error {
 			_, err := fmt.Fprintln(a.out, recordLine(r))
@@ -155,17 +155,11 @@ func (a *app) recordPrinter(format string) (func(audit.Record) error, error) {
 		e := json.NewEncoder(a.out)
 		return func(r audit.Record) error { return e.Encode(r) }, nil
 	}
-	t, err := template.New("format").Funcs(template.FuncMap{"json": toJSON}).Parse(format)
+	t, err := format.New(template, "json")
 	if err != nil {
-		return nil, fmt.Errorf("--format: %w", err)
+		return nil, err
 	}
-	return func(r audit.Record) error {
-		if err := t.Execute(a.out, r); err != nil {
-			return fmt.Errorf("--format: %w", err)
-		}
-		_, err := fmt.Fprintln(a.out)
-		return err
-	}, nil
+	return func(r audit.Record) error { return format.Print(t, a.out, []audit.Record{r}, nil, 0) }, nil
 }
 
 // recordLine is Podman's form: time, type, event, ID, and the rest in parentheses.

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"text/template"
 	"time"
 
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 // inspected is a container as `inspect` shows it: Docker's and Podman's names
@@ -109,32 +107,19 @@ type inspectedHealthcheck struct {
 
 type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
 
-func (a *app) printInspect(records []engine.Record, format string) error {
+func (a *app) printInspect(records []engine.Record, template string) error {
 	list := make([]inspected, 0, len(records))
 	for _, r := range records {
 		list = append(list, view(r))
 	}
-	if format == "" || format == "json" {
+	if template == "" || template == "json" {
 		return a.printJSON(list)
 	}
-	t, err := template.New("format").Funcs(template.FuncMap{"json": toJSON}).Parse(format)
+	t, err := format.New(template, "json")
 	if err != nil {
-		return fmt.Errorf("--format: %w", err)
+		return err
 	}
-	for _, v := range list {
-		if err := t.Execute(a.out, v); err != nil {
-			return fmt.Errorf("--format: %w", err)
-		}
-		if _, err := io.WriteString(a.out, "\n"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func toJSON(v any) (string, error) {
-	b, err := json.Marshal(v)
-	return string(b), err
+	return format.Print(t, a.out, list, nil, 0)
 }
 
 func view(r engine.Record) inspected {

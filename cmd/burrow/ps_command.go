@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 type psFlags struct {
@@ -116,7 +117,7 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 			return a.printContainers(list, f)
 		}, nil
 	}
-	format, err := newRows(f.format, "json", "table")
+	t, err := format.New(f.format, "json", "table")
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +126,12 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 		if err != nil {
 			return err
 		}
-		heads := format.heads(psHeads)
+		heads := t.Heads(psHeads)
 		if f.noHeading {
 			heads = nil
 		}
 		out := bufio.NewWriter(a.out)
-		return errors.Join(format.print(out, len(list), func(i int) any { return list[i] }, heads), out.Flush())
+		return errors.Join(format.Print(t, out, list, heads, 0), out.Flush())
 	}, nil
 }
 

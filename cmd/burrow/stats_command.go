@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 type statsFlags struct {
@@ -140,12 +141,12 @@ func (f statsFlags) printer(a *app) (func(io.Writer, []statsRow) error, error) {
 	case "", "table":
 		return printStats, nil
 	}
-	format, err := newRows(f.format, "json", "table")
+	t, err := format.New(f.format, "json", "table")
 	if err != nil {
 		return nil, err
 	}
 	return func(w io.Writer, list []statsRow) error {
-		return format.print(w, len(list), func(i int) any { return list[i] }, format.heads(statsHeads))
+		return format.Print(t, w, list, t.Heads(statsHeads), 0)
 	}, nil
 }
 

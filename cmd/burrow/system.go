@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/userns"
 )
@@ -20,20 +21,17 @@ import (
 var version = "dev"
 
 func (a *app) versionCommand() *cobra.Command {
-	var format string
+	var template string
 	cmd := &cobra.Command{
 		Use: "version", Short: "Show the version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			switch format {
-			case "":
+			if template == "" {
 				return printTo(a.out, fmt.Sprintf("burrow %s\n%s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
-			case "json":
-				return a.printJSON(versionInfo())
 			}
-			return fmt.Errorf("--format %q: version knows json", format)
+			return a.printAs(template, versionInfo())
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "", "json")
+	cmd.Flags().StringVarP(&template, "format", "f", "", "json, or a Go template")
 	return cmd
 }
 
@@ -84,7 +82,8 @@ func (a *app) doctorCommand() *cobra.Command {
 }
 
 func (a *app) infoCommand() *cobra.Command {
-	return &cobra.Command{
+	var template string
+	cmd := &cobra.Command{
 		Use: "info", Short: "Show the set-up as JSON", Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, _, err := whoAmI()
@@ -97,7 +96,7 @@ func (a *app) infoCommand() *cobra.Command {
 			}
 			anchor, anchorErr := userns.Find(c.dirs.Run)
 			kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-			return a.printJSON(map[string]any{
+			return a.printAs(template, map[string]any{
 				"version": versionInfo(),
 				"host": map[string]any{
 					"kernel": oneLine(string(kernel)), "cpus": runtime.NumCPU(), "user": c.name, "uid": c.uid,
@@ -109,6 +108,20 @@ func (a *app) infoCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVarP(&template, "format", "f", "json", "json, or a Go template")
+	return cmd
+}
+
+// printAs prints v as JSON or through a template, to which a misspelt key is an error.
+func (a *app) printAs(template string, v map[string]any) error {
+	if template == "json" {
+		return a.printJSON(v)
+	}
+	t, err := format.New(template, "json")
+	if err != nil {
+		return err
+	}
+	return format.Print(t.Strict(), a.out, []map[string]any{v}, nil, 0)
 }
 
 func (a *app) unshareCommand() *cobra.Command {
