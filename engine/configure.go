@@ -91,7 +91,7 @@ func unmapped(kind string, id uint32) error {
 }
 
 // configure fills in what libcontainer will be given.
-func (r *run) configure(context.Context) error {
+func (r *run) configure(ctx context.Context) error {
 	argv, err := r.command()
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (r *run) configure(context.Context) error {
 	if err := r.checkRoot(); err != nil {
 		return err
 	}
-	mounts, err := r.mounts()
+	mounts, err := r.mounts(ctx)
 	if err != nil {
 		return err
 	}

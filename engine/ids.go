@@ -89,7 +89,7 @@ func onlySelf(m idmap.Map) bool { return m.Size() <= 1 }
 // takeSlice takes sub-IDs for this container and computes its maps. IDs mapped
 // by hand are held too, so that no slice is made of them.
 func (r *run) takeSlice(ctx context.Context) error {
-	ledger, err := idmap.OpenLedger(r.opts.Dirs.Ledger(), idmap.Available(r.opts.UIDs, r.opts.GIDs), idmap.LedgerOptions{})
+	ledger, err := r.ledger()
 	if err != nil {
 		return err
 	}
@@ -121,6 +121,10 @@ func (r *run) takeSlice(ctx context.Context) error {
 	return nil
 }
 
+func (r *run) ledger() (*idmap.Ledger, error) {
+	return idmap.OpenLedger(r.opts.Dirs.Ledger(), idmap.Available(r.opts.UIDs, r.opts.GIDs), idmap.LedgerOptions{})
+}
+
 // wholeAnchor maps the anchor's IDs to themselves: a container without a user
 // namespace of its own.
 func wholeAnchor(anchor idmap.Map) idmap.Map {
@@ -149,20 +153,33 @@ func (r *run) fromLedger(ctx context.Context, ledger *idmap.Ledger) (err error) 
 	slices.Sort(need.UIDs)
 	slices.Sort(need.GIDs)
 	need.UIDs, need.GIDs = slices.Compact(need.UIDs), slices.Compact(need.GIDs)
-	if need.Exact = r.record.SliceRef; need.Exact != nil { // it starts again
-		r.slice, err = ledger.Take(ctx, need)
-		if errors.Is(err, idmap.ErrHeld) {
-			need.Exact = nil
-		}
-	}
-	if need.Exact == nil {
-		r.slice, err = ledger.Take(ctx, need)
-	}
+	volumes, peers, err := r.volumeSlice()
 	if err != nil {
+		return err
+	}
+	need.Peers = peers
+	// That of its volumes, or that which it had when it ran before.
+	if r.slice, err = takeFirst(ctx, ledger, need, volumes, r.record.SliceRef); err != nil {
 		return err
 	}
 	r.later(func() { _ = r.slice.Release() })
 	return nil
+}
+
+// takeFirst takes the first of the slices that can be had, else any.
+func takeFirst(ctx context.Context, ledger *idmap.Ledger, need idmap.Need, prefer ...*idmap.SliceRef) (*idmap.Slice, error) {
+	for _, ref := range prefer {
+		if ref == nil {
+			continue
+		}
+		need.Exact = ref
+		s, err := ledger.Take(ctx, need)
+		if !errors.Is(err, idmap.ErrHeld) && !errors.Is(err, idmap.ErrExhausted) {
+			return s, err
+		}
+	}
+	need.Exact = nil
+	return ledger.Take(ctx, need)
 }
 
 func numericUser(s string) (uid, gid string) {

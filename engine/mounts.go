@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,13 +20,13 @@ const safe = sys.MountNoSUID | sys.MountNoDev | sys.MountNoExec
 
 // mounts is the container's mount table: what every container has, what the
 // engine generates, then what the user asked for, parents before children.
-func (r *run) mounts() ([]launch.Mount, error) {
+func (r *run) mounts(ctx context.Context) ([]launch.Mount, error) {
 	out := r.systemMounts()
 	files, err := generatedFiles(r.scaffold, r)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := r.userMounts()
+	asked, err := r.userMounts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +139,6 @@ func unifiedCgroups() bool {
 
 // volatileMounts are the writable places of a read-only container.
 func (r *run) volatileMounts() ([]launch.Mount, error) {
-	volumes, err := r.imageVolumes()
-	if err != nil {
-		return nil, err
-	}
 	var out []launch.Mount
 	add := func(dest, data string) {
 		if !r.declares(dest) {
@@ -156,10 +153,11 @@ func (r *run) volatileMounts() ([]launch.Mount, error) {
 		add("/tmp", "mode=1777")
 		add("/var/tmp", "mode=1777")
 	}
-	// A volume of the image is part of the writable layer, which lives as long;
-	// a read-only container needs a place of its own for it.
-	if r.spec.Root.ImageVolumes == spec.ImageVolumesTmpfs ||
-		r.spec.Root.ReadOnly && r.spec.Root.ImageVolumes == spec.ImageVolumesAnonymous {
+	if r.spec.Root.ImageVolumes == spec.ImageVolumesTmpfs {
+		volumes, err := r.imageVolumes()
+		if err != nil {
+			return nil, err
+		}
 		for _, dest := range volumes {
 			add(dest, "mode=0755")
 		}

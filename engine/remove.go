@@ -105,6 +105,11 @@ func (r Record) kill(ctx context.Context) error {
 func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
 	name := currentName(dir, rec.Name)
+	if rec.Remove {
+		if full, err := LoadRecord(dir); err == nil {
+			defer func() { _ = dropTemporary(d, full) }()
+		}
+	}
 	if err := removeContents(dir); err != nil {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
@@ -157,6 +162,7 @@ func Reclaim(d paths.Dirs) {
 	reclaimNames(d)
 	reclaimShifted(d)
 	reclaimSockets(d)
+	reclaimVolumes(d)
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came

@@ -49,6 +49,8 @@ type run struct {
 
 	kept func()   // called once the payload has run: without --rm the container stays
 	undo []func() // in reverse order, whatever happens
+	// laterUnlessKept is later for what goes with a container that does not stay.
+	laterUnlessKept func(func())
 }
 
 // step is one thing to do on the way; its name is part of no message, for the
@@ -77,6 +79,7 @@ func makeSteps(r *run) []step {
 		{"find image", r.findImage},         // may fetch it
 		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
 		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
+		{"make volumes", r.makeVolumes},     // those that are missing
 	}
 }
 
@@ -86,6 +89,7 @@ func startSteps(r *run) []step {
 		{"start cgroup", r.startCgroup},   // early: it is made while we go on
 		{"start network", r.startNetwork}, // the same: the helper starts while we go on
 		{"take sub-IDs", r.takeSlice},     //
+		{"hold volumes", r.holdVolumes},   // with these IDs
 		{"mount root", r.mountRoot},       // needs the maps
 		{"find user", r.findUser},         // reads the mounted root
 		{"configure", r.configure},        //
@@ -217,7 +221,7 @@ func (r *run) reserve(context.Context) error {
 	}
 	keep := false
 	r.kept = func() { keep = true }
-	undo := func(f func()) {
+	r.laterUnlessKept = func(f func()) {
 		r.later(func() {
 			if (!keep || r.spec.Remove) && !r.handedOver {
 				f()
@@ -225,11 +229,11 @@ func (r *run) reserve(context.Context) error {
 		})
 	}
 	r.later(func() { hold.Close() })
-	undo(func() { _ = os.RemoveAll(r.dir) })
+	r.laterUnlessKept(func() { _ = os.RemoveAll(r.dir) })
 	if r.name, err = reserveName(r.opts.Dirs, r.spec.Name, r.id); err != nil {
 		return err
 	}
-	undo(func() { releaseName(r.opts.Dirs, currentName(r.dir, r.name), r.id) })
+	r.laterUnlessKept(func() { releaseName(r.opts.Dirs, currentName(r.dir, r.name), r.id) })
 	if r.hostname, err = r.findHostname(); err != nil {
 		return err
 	}

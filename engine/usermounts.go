@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,14 +20,14 @@ import (
 )
 
 // userMounts are those of the command line, parents before children.
-func (r *run) userMounts() ([]launch.Mount, error) {
+func (r *run) userMounts(ctx context.Context) ([]launch.Mount, error) {
 	sorted := slices.Clone(r.spec.Mounts)
 	slices.SortStableFunc(sorted, func(a, b spec.Mount) int {
 		return strings.Count(a.Dest, "/") - strings.Count(b.Dest, "/")
 	})
 	out := make([]launch.Mount, 0, len(sorted))
 	for i, m := range sorted {
-		lm, err := r.userMount(m, i)
+		lm, err := r.userMount(ctx, m, i)
 		if err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Dest, err)
 		}
@@ -35,7 +36,7 @@ func (r *run) userMounts() ([]launch.Mount, error) {
 	return out, nil
 }
 
-func (r *run) userMount(m spec.Mount, number int) (launch.Mount, error) {
+func (r *run) userMount(ctx context.Context, m spec.Mount, number int) (launch.Mount, error) {
 	switch m.Type {
 	case spec.MountTmpfs:
 		if m.Chown { // numbers of the container, which mounts it
@@ -46,21 +47,16 @@ func (r *run) userMount(m spec.Mount, number int) (launch.Mount, error) {
 		return launch.Mount{Type: "devpts", Source: "devpts", Dest: m.Dest, Flags: sys.MountNoSUID | sys.MountNoExec, Data: devptsOptions(m)}, nil
 	case spec.MountMqueue:
 		return launch.Mount{Type: "mqueue", Source: "mqueue", Dest: m.Dest, Flags: mountFlags(m)}, nil
-	case spec.MountBind, spec.MountVolume:
+	case spec.MountBind:
 		return r.bindMount(m, number)
+	case spec.MountVolume:
+		return r.volumeMount(ctx, m, number)
 	}
 	return launch.Mount{}, fmt.Errorf("bug: mount type %q", m.Type)
 }
 
 func (r *run) bindMount(m spec.Mount, number int) (launch.Mount, error) {
 	source := m.Source
-	if m.Type == spec.MountVolume {
-		dir, err := r.anonymousVolume(m, number)
-		if err != nil {
-			return launch.Mount{}, err
-		}
-		source = dir
-	}
 	if err := checkSource(source); err != nil {
 		return launch.Mount{}, err
 	}
@@ -218,27 +214,6 @@ func (r *run) chownTree(source string) error {
 	uid, _ := r.uids.Host(r.who.uid)
 	gid, _ := r.gids.Host(r.who.gid)
 	return sys.ChownTree(source, int(uid), int(gid))
-}
-
-// anonymousVolume makes a directory that lives as long as the container. Where
-// the image has files it starts with them: it is that part of the writable
-// layer, mounted on itself.
-func (r *run) anonymousVolume(m spec.Mount, number int) (string, error) {
-	if m.Source != "" {
-		return "", fmt.Errorf("named volume %q: not supported by this version", m.Source)
-	}
-	if r.image.plan != nil && !m.NoCopyUp {
-		dir, err := r.inRoot(m.Dest)
-		if dir != "" || err != nil {
-			return dir, err
-		}
-	}
-	dir := filepath.Join(r.dir, "volumes", strconv.Itoa(number))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	uid, gid := rootOwner(r)
-	return dir, os.Chown(dir, uid, gid)
 }
 
 // inRoot is the directory that a path means in the container, as a path here

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/burrow-run/burrow/engine/spec"
@@ -252,15 +251,19 @@ func (r *run) showVolumes(root *os.File, write bool) error {
 	slices.SortStableFunc(mounts, func(a, b spec.Mount) int {
 		return strings.Count(a.Dest, "/") - strings.Count(b.Dest, "/")
 	})
-	for i, m := range mounts { // in the order of userMounts, which numbers them
+	for _, m := range mounts {
 		switch {
 		case m.Overlay:
 			continue
-		case m.Type == spec.MountVolume && m.Source == "":
-			m.Source = filepath.Join(r.dir, "volumes", strconv.Itoa(i))
-			if _, err := os.Lstat(m.Source); err != nil {
-				continue // it is part of the writable layer
+		case m.Type == spec.MountVolume:
+			source, err := r.volumeDir(m)
+			if err != nil {
+				return fmt.Errorf("mount %s: %w", m.Dest, err)
 			}
+			if source == "" {
+				continue // a tmpfs, which is gone
+			}
+			m.Source = source
 		case m.Type != spec.MountBind:
 			continue
 		}

@@ -201,7 +201,7 @@ func TestRandomTakesNeverOverlap(t *testing.T) {
 			held = append(held, s)
 			disjoint(t, held)
 			for _, id := range n.UIDs {
-				if _, ok := s.asMap().Host(id); !ok {
+				if _, ok := s.Map().Host(id); !ok {
 					t.Fatalf("seed %d step %d: ID %d is not in slice %s", seed, step, id, s.ID)
 				}
 			}

@@ -46,12 +46,12 @@ func oneMap(m Mode, forced []Mapping, s *Slice, keep *uint32, anchor Map) (Map, 
 	case Explicit:
 		return resolve(forced, anchor)
 	case Unique:
-		out = s.asMap().with(self)
+		out = s.Map().with(self)
 	case KeepID:
 		self.Container = *keep
-		out = s.asMap().with(self)
+		out = s.Map().with(self)
 	case Auto, NoMap:
-		out = s.asMap()
+		out = s.Map()
 		for _, p := range forced {
 			exts, err := p.inAnchor(anchor)
 			if err != nil {
@@ -76,8 +76,8 @@ func (m Map) finish(anchor Map) (Map, error) {
 	return m, m.Validate()
 }
 
-// asMap is the slice alone: the block, and the IDs outside it.
-func (s *Slice) asMap() Map {
+// Map is the slice alone: the block, and the IDs outside it.
+func (s *Slice) Map() Map {
 	m := Map{{Container: 0, Host: s.Block.Start, Count: s.Block.Count}}
 	for _, c := range slices.Sorted(maps.Keys(s.Extras)) {
 		m = append(m, Extent{Container: c, Host: s.Extras[c], Count: 1})

@@ -233,7 +233,7 @@ func TestShift(t *testing.T) {
 		}
 	}
 	key := ShiftKey(unique, unique, []uint32{42}, nil)
-	other := s.asMap().with(Extent{7, 9000, 1}).with(Extent{0, 0, 1})
+	other := s.Map().with(Extent{7, 9000, 1}).with(Extent{0, 0, 1})
 	if got := ShiftKey(other, unique, []uint32{42, 42, 0}, nil); got != key {
 		t.Error("an ID that the image does not use changes the key")
 	}

@@ -39,6 +39,7 @@ func (d *destination) Reference() types.ImageReference { return d.ref }
 func (d *destination) SupportsSignatures(context.Context) error {
 	return errors.New("signatures are not stored")
 }
+
 func (d *destination) DesiredLayerCompression() types.LayerCompression { return types.PreserveOriginal }
 func (d *destination) AcceptsForeignLayerURLs() bool                   { return false }
 func (d *destination) MustMatchRuntimeOS() bool                        { return true }

@@ -65,6 +65,11 @@ type Mount struct {
 	Chown        bool // re-own to the container's user, in place; also tmpfs
 	Overlay      bool // writes go to a throw-away layer
 
+	// Of volumes.
+	Subpath       string            // directory in the volume that is mounted; "": all of it
+	VolumeLabels  map[string]string // of one that is made
+	VolumeOptions map[string]string // of one that is made: driver options
+
 	// NoCopyUp leaves a tmpfs or a new volume empty where the image has files.
 	NoCopyUp bool
 
@@ -74,6 +79,13 @@ type Mount struct {
 	Mode     *uint32 // permissions
 	UID, GID *uint32 // owner, as the container numbers it
 	Max      *uint32 // terminals of a devpts
+}
+
+// AnonymousVolume is a volume of the container's own at dest, an absolute path.
+func AnonymousVolume(dest string) Mount {
+	m := newMount(MountVolume)
+	m.Dest = dest
+	return m
 }
 
 // newMount returns a mount of type t with what holds unless an option differs.

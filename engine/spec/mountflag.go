@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -97,7 +99,9 @@ func (p mountFlag) field(field string) error {
 		return p.recursive(val)
 	case "consistency":
 		return nil // of Docker on macOS: no meaning on Linux
-	case "subpath", "volume-subpath", "volume-opt", "volume-driver", "volume-label", "tmpfs-options", "no-dereference", "bind-create-src":
+	case "subpath", "volume-subpath", "volume-opt", "volume-driver", "volume-label":
+		return p.volume(key, val)
+	case "tmpfs-options", "no-dereference", "bind-create-src":
 		return fmt.Errorf("key %q is %w", key, ErrUnsupported)
 	}
 	return p.option(field, key, val, has)
@@ -118,6 +122,51 @@ func (p mountFlag) source(key, val string) error {
 	case MountTmpfs, MountDevpts, MountMqueue:
 	}
 	return fmt.Errorf("a mount of type %s has no source", p.m.Type)
+}
+
+// volume applies the keys that volumes alone have.
+func (p mountFlag) volume(key, val string) error {
+	if p.m.Type != MountVolume {
+		return fmt.Errorf("key %q is not for mounts of type %s", key, p.m.Type)
+	}
+	switch key {
+	case "volume-driver":
+		if val != "local" && val != "" {
+			return fmt.Errorf("key %q: driver %s is %w", key, Quote(val), ErrUnsupported)
+		}
+		return p.claim(key, key)
+	case "volume-label", "volume-opt":
+		name, value, _ := strings.Cut(val, "=")
+		if name == "" {
+			return fmt.Errorf("key %q has no name", key)
+		}
+		to := &p.m.VolumeLabels
+		if key == "volume-opt" {
+			to = &p.m.VolumeOptions
+		}
+		if *to == nil {
+			*to = map[string]string{}
+		}
+		(*to)[name] = value
+		return nil
+	}
+	clean, err := subpath(val)
+	p.m.Subpath = clean
+	if err != nil {
+		return fmt.Errorf("key %q: %w", key, err)
+	}
+	return p.claim("subpath", key)
+}
+
+// subpath checks a path in a volume, which must not lead out of it.
+func subpath(val string) (string, error) {
+	if err := checkText(val); err != nil {
+		return "", err
+	}
+	if val == "" || path.IsAbs(val) || !filepath.IsLocal(val) {
+		return "", fmt.Errorf("%s is not a path in the volume", Quote(val))
+	}
+	return path.Clean(val), nil
 }
 
 func (p mountFlag) relabel(val string) error {

@@ -35,10 +35,12 @@ type Spec struct {
 	Namespaces Namespaces
 	Network    Network
 	Mounts     []Mount
-	Root       Root
-	Devices    []Device
-	Resources  Resources
-	Security   Security
+	// VolumesFrom are containers whose mounts this one shares; none once it is made.
+	VolumesFrom []VolumesFrom `json:",omitempty"`
+	Root        Root
+	Devices     []Device
+	Resources   Resources
+	Security    Security
 }
 
 // Log says what becomes of the container's output.

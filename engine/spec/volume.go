@@ -47,6 +47,37 @@ func parseVolume(value, cwd string) (Mount, error) {
 	return m, opts.finish()
 }
 
+// VolumesFrom is a container whose volumes and binds another one shares.
+type VolumesFrom struct {
+	Container string // name or ID
+	ReadOnly  bool
+	Relabel   bool // for both, as z
+}
+
+// ParseVolumesFrom reads one --volumes-from value: CONTAINER[:OPTIONS].
+func ParseVolumesFrom(value string) (VolumesFrom, error) {
+	name, opts, has := strings.Cut(value, ":")
+	v := VolumesFrom{Container: name}
+	if name == "" {
+		return v, bad(value, "names no container")
+	}
+	if !has {
+		return v, nil
+	}
+	for opt := range strings.SplitSeq(opts, ",") {
+		switch opt {
+		case "ro":
+			v.ReadOnly = true
+		case "rw":
+		case "z":
+			v.Relabel = true
+		default:
+			return v, bad(value, "has an option that is none of ro, rw and z")
+		}
+	}
+	return v, nil
+}
+
 func volumeSource(src, cwd string) (Mount, error) {
 	switch {
 	case src == "":

@@ -66,6 +66,12 @@ func under(base, home, fallback string) string {
 // Storage is the root of the layer and image store.
 func (d Dirs) Storage() string { return filepath.Join(d.Data, "storage") }
 
+// Volumes holds one directory per volume.
+func (d Dirs) Volumes() string { return filepath.Join(d.Data, "volumes") }
+
+// Secrets holds the user's secrets.
+func (d Dirs) Secrets() string { return filepath.Join(d.Data, "secrets") }
+
 // Plans holds one file per image: all that starting a container needs of it.
 func (d Dirs) Plans() string { return filepath.Join(d.Data, "plans") }
 

@@ -15,6 +15,10 @@ func TryLockFile(f *os.File) error { return flock(f, unix.LOCK_EX|unix.LOCK_NB) 
 // LockFile is TryLockFile that waits. It is for locks that are held shortly.
 func LockFile(f *os.File) error { return flock(f, unix.LOCK_EX) }
 
+// TryShareFile is TryLockFile for a lock that several may have, if nobody has it
+// alone. A lock that the file has already is exchanged; where that fails, it has none.
+func TryShareFile(f *os.File) error { return flock(f, unix.LOCK_SH|unix.LOCK_NB) }
+
 func flock(f *os.File, how int) error {
 	for {
 		err := unix.Flock(int(f.Fd()), how)

@@ -183,7 +183,6 @@ func refusedRest() []refusal {
 		on("no-hostname", "", ""),
 		no("domainname", "", "--sysctl kernel.domainname=NAME"),
 		no("secret", "", "bind a file: -v ./FILE:/run/secrets/NAME:ro"),
-		no("volumes-from", "", "bind the same directories with -v"),
 		no("volume-driver", "", "bind a directory with -v", "local", ""),
 		no("systemd", "", "--init runs a small init", "false"),
 		no("hostuser", "", "--passwd-entry adds a line to the container's passwd file"),

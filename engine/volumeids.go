@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/burrow-run/burrow/engine/volume"
+	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+// holdVolumes makes the volumes' files belong to this container's IDs and keeps
+// it so while it runs. Usually there is nothing to do: the container has taken
+// the slice of its volumes.
+func (r *run) holdVolumes(ctx context.Context) error {
+	for _, name := range r.volumeNames() {
+		if err := r.holdVolume(ctx, name); err != nil {
+			return missingVolume(fmt.Errorf("volume %w", err), name)
+		}
+	}
+	return nil
+}
+
+func (r *run) holdVolume(ctx context.Context, name string) error {
+	s := volumeStore(r.opts.Dirs)
+	lock, err := s.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	v, err := s.Get(name)
+	if err != nil {
+		return err
+	}
+	kind, err := v.Mount()
+	if err != nil {
+		return err
+	}
+	switch kind.Type {
+	case volume.Bind:
+		return nil // whose files they are is the user's matter
+	case volume.Tmpfs:
+		return r.holdTmpfs(s, name)
+	case volume.Directory:
+	}
+	mine := volume.Owners{UIDs: r.uids, GIDs: r.gids}
+	both, ok := v.Owners.Join(mine)
+	if v.Moving != nil || !ok {
+		if err := r.moveVolume(ctx, s, &v, mine); err != nil {
+			return err
+		}
+		both = mine
+	}
+	use, err := s.Use(name, false)
+	if err != nil {
+		return err
+	}
+	r.later(func() { use.Close() })
+	return r.claimVolume(ctx, s, v, both)
+}
+
+// holdTmpfs: each container has a mount namespace of its own, so what is in
+// memory cannot be in two of them.
+func (r *run) holdTmpfs(s volume.Store, name string) error {
+	use, err := s.Use(name, true)
+	if errors.Is(err, volume.ErrInUse) {
+		return fmt.Errorf("%w: a tmpfs cannot be shared between containers", err)
+	}
+	if err != nil {
+		return err
+	}
+	r.later(func() { use.Close() })
+	return nil
+}
+
+// claimVolume notes whose the files are, where that is news.
+func (r *run) claimVolume(ctx context.Context, s volume.Store, v volume.Volume, owners volume.Owners) error {
+	before := v
+	v.Owners = owners
+	v.Slice = nil
+	if r.slice != nil && r.slice.Ref.Size > 0 {
+		v.Slice = &r.slice.Ref
+	}
+	same := before.Slice == v.Slice || before.Slice != nil && v.Slice != nil && *before.Slice == *v.Slice
+	if before.Owners.Equal(v.Owners) && same {
+		return nil
+	}
+	if !v.Anonymous() && v.Slice != nil && !same {
+		// The claim comes first: a claim without a volume can be given up, files
+		// whose IDs are another's cannot be taken back.
+		if err := r.slice.Keep(v.Owner()); err != nil {
+			return err
+		}
+	}
+	if err := s.Save(v); err != nil {
+		return err
+	}
+	if !same {
+		return giveUp(ctx, r.opts.Dirs, before)
+	}
+	return nil
+}
+
+// moveVolume re-owns the files of a volume that nobody uses. It may be
+// interrupted at any moment: the record says from where and to where, and the
+// IDs of the two have nothing in common, so that it can be done again.
+func (r *run) moveVolume(ctx context.Context, s volume.Store, v *volume.Volume, to volume.Owners) error {
+	if err := r.nobodyUses(s, v.Name); err != nil {
+		return err
+	}
+	if v.Moving != nil {
+		if err := r.finishMove(ctx, s, v); err != nil {
+			return err
+		}
+	}
+	both, ok := v.Owners.Join(to)
+	if ok {
+		v.Owners = both
+		return nil
+	}
+	r.warn("volume %s: its files are given to the IDs of this container", v.Name)
+	if v.Owners.UIDs.Crosses(to.UIDs) || v.Owners.GIDs.Crosses(to.GIDs) {
+		if err := r.detour(ctx, s, v); err != nil {
+			return err
+		}
+	}
+	v.Moving = &to
+	if err := s.Save(*v); err != nil {
+		return err
+	}
+	return r.finishMove(ctx, s, v)
+}
+
+func (r *run) finishMove(ctx context.Context, s volume.Store, v *volume.Volume) error {
+	from, to := r.owners(), r.owners()
+	from.uids, from.gids = v.Owners.UIDs, v.Owners.GIDs
+	to.uids, to.gids = v.Moving.UIDs, v.Moving.GIDs
+	if err := moveOwners(ctx, s.Data(v.Name), from, to); err != nil {
+		return fmt.Errorf("%s: re-own its files: %w", v.Name, err)
+	}
+	v.Owners, v.Moving = *v.Moving, nil
+	return s.Save(*v)
+}
+
+// detour moves the files to IDs that neither the old nor the new owners have.
+func (r *run) detour(ctx context.Context, s volume.Store, v *volume.Volume) error {
+	ledger, err := r.ledger()
+	if err != nil {
+		return err
+	}
+	need := idmap.Need{Container: r.id + " moving " + v.Name}
+	for _, e := range slices.Concat(v.Owners.UIDs, v.Owners.GIDs) {
+		if e.Count > 1 {
+			need.Size = max(need.Size, e.Container+e.Count)
+			continue
+		}
+		need.UIDs = append(need.UIDs, e.Container)
+	}
+	slice, err := ledger.Take(ctx, need)
+	if err != nil {
+		return fmt.Errorf("%s: re-own its files by way of free IDs: %w", v.Name, err)
+	}
+	defer func() { _ = slice.Release() }()
+	way := slice.Map()
+	v.Moving = &volume.Owners{UIDs: way, GIDs: way}
+	if err := s.Save(*v); err != nil {
+		return err
+	}
+	return r.finishMove(ctx, s, v)
+}
+
+// nobodyUses refuses to touch the owners of files that another container sees.
+func (r *run) nobodyUses(s volume.Store, name string) error {
+	running, err := runningUsers(r.opts.Dirs, r.id)
+	if err != nil {
+		return err
+	}
+	if users := running[name]; len(users) > 0 {
+		user := users[0].Name
+		return hint.New(fmt.Errorf("%s: %w by %s, which has other IDs: both would see wrong owners", name, volume.ErrInUse, user),
+			"burrow stop "+user+"; or --userns=container:"+user)
+	}
+	use, err := s.Use(name, true)
+	if errors.Is(err, volume.ErrInUse) {
+		return fmt.Errorf("%w by a container with other IDs, which is just starting or ending", err)
+	}
+	if err != nil {
+		return err
+	}
+	return use.Close()
+}
