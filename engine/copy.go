@@ -14,8 +14,6 @@ import (
 
 	"github.com/burrow-run/burrow/engine/transfer"
 	"github.com/burrow-run/burrow/internal/hint"
-	"github.com/burrow-run/burrow/internal/sys"
-	"github.com/burrow-run/burrow/security"
 )
 
 // Place is one end of a copy.
@@ -65,10 +63,8 @@ func Copy(ctx context.Context, from, to Place, c CopyOptions, o Options) error {
 	if job.to, err = job.open(ctx, to, from, true); err != nil {
 		return err
 	}
-	if program := security.MonitorProgram(); program != nil {
-		if err := sys.FilterAllThreads(program); err != nil {
-			return fmt.Errorf("confine cp: %w", err)
-		}
+	if err := confine("cp"); err != nil {
+		return err
 	}
 	return job.run(ctx)
 }

@@ -16,7 +16,7 @@ func TestGeneratedFiles(t *testing.T) {
 	r := mountRun(t)
 	r.image.name = "img\n\"x"
 	r.uids = idmap.Map{{Container: 0, Host: 12, Count: 1}}
-	_, err := r.mounts()
+	_, err := r.mounts(t.Context())
 	must(t, err)
 	for name, want := range map[string]string{
 		"hostname":     "h\n",

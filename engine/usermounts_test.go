@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -27,59 +26,30 @@ func TestMountsThatAreRefused(t *testing.T) {
 		change     func(r *run)
 		want, hint string
 	}{
-		"no source":           {bind(dir + "/nosuch"), "does not exist", "mkdir -p " + dir + "/nosuch"},
-		"link to /":           {bind(dir + "/slash"), "is a link to /", "-v /:DESTINATION"},
-		"link to link to /":   {bind(dir + "/again"), "is a link to /", "-v /:DESTINATION"},
-		"loop":                {bind(dir + "/loop"), "too many links", ""},
-		"named volume":        {func(r *run) { r.spec.Mounts = []spec.Mount{{Type: spec.MountVolume, Source: "v", Dest: "/a"}} }, "not supported", ""},
-		"unknown type":        {func(r *run) { r.spec.Mounts = []spec.Mount{{Type: "x", Dest: "/a"}} }, "bug: mount type", ""},
-		"unknown time zone":   {func(r *run) { r.spec.Process.Timezone = "Mars/Base" }, "not known", "timedatectl"},
-		"no device":           {func(r *run) { r.spec.Devices = []spec.Device{{Host: "/dev/nosuch", Container: "/x"}} }, "does not exist", "ls -l"},
-		"not a device":        {func(r *run) { r.spec.Devices = []spec.Device{{Host: "/etc/passwd", Container: "/x"}} }, "not a device node", ""},
-		"volume of the image": {func(r *run) { r.image.cfg.Volumes = []string{"/proc"} }, "cannot be a mount", "--image-volume"},
+		"no source":         {bind(dir + "/nosuch"), "does not exist", "mkdir -p " + dir + "/nosuch"},
+		"link to /":         {bind(dir + "/slash"), "is a link to /", "-v /:DESTINATION"},
+		"link to link to /": {bind(dir + "/again"), "is a link to /", "-v /:DESTINATION"},
+		"loop":              {bind(dir + "/loop"), "too many links", ""},
+		"unknown type":      {func(r *run) { r.spec.Mounts = []spec.Mount{{Type: "x", Dest: "/a"}} }, "bug: mount type", ""},
+		"unknown time zone": {func(r *run) { r.spec.Process.Timezone = "Mars/Base" }, "not known", "timedatectl"},
+		"no device":         {func(r *run) { r.spec.Devices = []spec.Device{{Host: "/dev/nosuch", Container: "/x"}} }, "does not exist", "ls -l"},
+		"not a device":      {func(r *run) { r.spec.Devices = []spec.Device{{Host: "/etc/passwd", Container: "/x"}} }, "not a device node", ""},
+		"volume of the image": {func(r *run) {
+			r.image.cfg.Volumes, r.spec.Root.ImageVolumes = []string{"/proc"}, spec.ImageVolumesTmpfs
+		}, "cannot be a mount", "--image-volume"},
 	} {
 		r := mountRun(t)
 		c.change(r)
-		_, err := r.mounts()
+		_, err := r.mounts(t.Context())
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.hint) {
 			t.Errorf("%s: %v, hint %q", name, err, hint.Of(err))
 		}
 	}
 	r := mountRun(t)
 	bind("/")(r)
-	if _, err := r.mounts(); err != nil {
+	if _, err := r.mounts(t.Context()); err != nil {
 		t.Errorf("/ itself: %v", err)
 	}
-}
-
-func TestAnonymousVolumes(t *testing.T) {
-	r := mountRun(t)
-	root := r.scaffold.root()
-	must(t, os.MkdirAll(root+"/real/data", 0o755))
-	must(t, os.Symlink("../../../real", root+"/link"))
-	must(t, os.WriteFile(root+"/file", nil, 0o644))
-	volume := func(dest string) spec.Mount { return spec.Mount{Type: spec.MountVolume, Dest: dest} }
-	for name, c := range map[string]struct {
-		m    spec.Mount
-		want string
-	}{
-		"starts with the image's":  {volume("/real/data"), root + "/real/data"},
-		"links stay inside":        {volume("/link/data"), root + "/real/data"},
-		"image has nothing there":  {volume("/new"), r.dir + "/volumes/0"},
-		"nocopy":                   {spec.Mount{Type: spec.MountVolume, Dest: "/real/data", NoCopyUp: true}, r.dir + "/volumes/0"},
-		"a file is no volume":      {volume("/file"), ""},
-		"magic links lead nowhere": {volume("/proc/self/root"), r.dir + "/volumes/0"},
-	} {
-		got, err := r.anonymousVolume(c.m, 0)
-		if got != c.want || (c.want == "") != (err != nil) {
-			t.Errorf("%s: %q %v", name, got, err)
-		}
-	}
-	r.image.plan = nil // a directory, or the host
-	if got, err := r.anonymousVolume(volume("/real/data"), 1); err != nil || got != r.dir+"/volumes/1" {
-		t.Errorf("%q %v", got, err)
-	}
-	r.image.plan = &plan.Plan{}
 }
 
 func TestOverlayVolumesAndChown(t *testing.T) {

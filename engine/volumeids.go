@@ -122,7 +122,7 @@ func (r *run) moveVolume(ctx context.Context, s volume.Store, v *volume.Volume, 
 	}
 	r.warn("volume %s: its files are given to the IDs of this container", v.Name)
 	if v.Owners.UIDs.Crosses(to.UIDs) || v.Owners.GIDs.Crosses(to.GIDs) {
-		if err := r.detour(ctx, s, v); err != nil {
+		if err := r.detour(ctx, s, v, to); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (r *run) finishMove(ctx context.Context, s volume.Store, v *volume.Volume) 
 }
 
 // detour moves the files to IDs that neither the old nor the new owners have.
-func (r *run) detour(ctx context.Context, s volume.Store, v *volume.Volume) error {
+func (r *run) detour(ctx context.Context, s volume.Store, v *volume.Volume, to volume.Owners) error {
 	ledger, err := r.ledger()
 	if err != nil {
 		return err
@@ -158,12 +158,22 @@ func (r *run) detour(ctx context.Context, s volume.Store, v *volume.Volume) erro
 		}
 		need.UIDs = append(need.UIDs, e.Container)
 	}
-	slice, err := ledger.Take(ctx, need)
-	if err != nil {
-		return fmt.Errorf("%s: re-own its files by way of free IDs: %w", v.Name, err)
+	var way idmap.Map
+	for range 8 { // those that the files have now may be free, and then be offered
+		slice, err := ledger.Take(ctx, need)
+		if err != nil {
+			return fmt.Errorf("%s: re-own its files by way of free IDs: %w", v.Name, err)
+		}
+		defer func() { _ = slice.Release() }()
+		m := slice.Map()
+		if !v.Owners.UIDs.Crosses(m) && !v.Owners.GIDs.Crosses(m) && !m.Crosses(to.UIDs) && !m.Crosses(to.GIDs) {
+			way = m
+			break
+		}
 	}
-	defer func() { _ = slice.Release() }()
-	way := slice.Map()
+	if way == nil {
+		return fmt.Errorf("%s: re-own its files: %w", v.Name, idmap.ErrExhausted)
+	}
 	v.Moving = &volume.Owners{UIDs: way, GIDs: way}
 	if err := s.Save(*v); err != nil {
 		return err

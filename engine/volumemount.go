@@ -79,7 +79,12 @@ func (r *run) volumeDir(m spec.Mount) (string, error) {
 // may write to the volume: what was found is what is mounted, whatever its name
 // means by then.
 func (r *run) volumePart(m spec.Mount, number int) (string, error) {
-	f, err := sys.OpenInRoot(m.Source, m.Subpath, sys.OpenPathOnly)
+	root, err := sys.OpenDir(m.Source)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	f, err := sys.OpenInRootOf(root, m.Subpath, sys.OpenPathOnly)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("subpath %s: the volume has no such file or directory", spec.Quote(m.Subpath))
 	}

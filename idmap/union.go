@@ -1,5 +1,7 @@
 package idmap
 
+import "slices"
+
 // Union is a map that has what either has. ok is false if they contradict each
 // other: a container ID that is two outer IDs, or the other way round.
 func (m Map) Union(o Map) (_ Map, ok bool) {
@@ -40,12 +42,5 @@ func (m Map) Crosses(o Map) bool {
 			arrives = append(arrives, Range{to.Host + (first - to.Container), count})
 		}
 	}
-	for _, l := range leaves {
-		for _, a := range arrives {
-			if l.Overlaps(a) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(leaves, func(l Range) bool { return slices.ContainsFunc(arrives, l.Overlaps) })
 }

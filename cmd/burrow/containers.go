@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) rmCommand() *cobra.Command {
-	var force, ignore, all bool
+	var force, ignore, all, volumes bool
 	cmd := &cobra.Command{
 		Use: "rm [OPTIONS] CONTAINER [CONTAINER...]", Short: "Remove containers",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +32,11 @@ func (a *app) rmCommand() *cobra.Command {
 			}
 			var failed error
 			for _, ref := range args {
+				rec, _ := engine.Lookup(c.dirs, ref)
 				id, err := engine.Remove(cmd.Context(), c.dirs, ref, force)
+				if err == nil && volumes {
+					err = engine.DropVolumes(c.dirs, rec)
+				}
 				if errors.Is(err, engine.ErrNoContainer) && (ignore || force) {
 					continue
 				}
@@ -56,6 +60,7 @@ func (a *app) rmCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill the container if it runs")
+	cmd.Flags().BoolVarP(&volumes, "volumes", "v", false, "remove the container's anonymous volumes too")
 	cmd.Flags().BoolVarP(&ignore, "ignore", "i", false, "a container that does not exist is no error")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "all containers")
 	return cmd

@@ -33,7 +33,7 @@ func setup(env *testscript.Env) error {
 // leave ends what the script has started and fails it for what it left behind.
 // Containers without --rm stay by design: those the script must remove itself.
 func leave(env *testscript.Env, runtime string, before []string) {
-	state := env.Getenv("XDG_STATE_HOME")
+	state, data := env.Getenv("XDG_STATE_HOME"), env.Getenv("XDG_DATA_HOME")
 	left, err := testbed.Left(state, runtime)
 	if err != nil {
 		env.T().Log("census: ", err)
@@ -47,7 +47,7 @@ func leave(env *testscript.Env, runtime string, before []string) {
 	}
 	if testbed.Anchor(runtime) != 0 {
 		burrow("rm", "-f", "-a")
-		burrow("unshare", "sh", "-c", `rm -rf "$1"/burrow/shift "$1"/burrow/containers`, "sh", state)
+		burrow("unshare", "sh", "-c", `rm -rf "$1"/burrow/shift "$1"/burrow/containers "$2"/burrow/volumes`, "sh", state, data)
 		burrow("system", "migrate")
 	}
 	if err := os.RemoveAll(runtime); err != nil {

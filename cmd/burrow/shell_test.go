@@ -75,15 +75,33 @@ func userEnv(u *testbed.User, work string) (env []string, runtime string, err er
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, "", err
 	}
+	data := filepath.Join(home, ".local", "share")
+	if err := borrowImages(store, data); err != nil {
+		return nil, "", err
+	}
 	return []string{
 		"PATH=" + ground.Bin + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
 		"HOME=" + home, "USER=" + u.Name, "LOGNAME=" + u.Name, "LANG=C.UTF-8", "TERM=xterm", "SHELL=/bin/sh",
-		"XDG_DATA_HOME=" + store,
+		"XDG_DATA_HOME=" + data,
 		"XDG_STATE_HOME=" + filepath.Join(home, ".local", "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(filepath.Dir(store), "cache"), // compiled filters: as warm as a user's
 		"XDG_RUNTIME_DIR=" + runtime,
 		"BURROW_NETWORK=none",
 	}, runtime, nil
+}
+
+// borrowImages makes a data directory that has the images of another one, and
+// all else of its own.
+func borrowImages(store, data string) error {
+	if err := os.MkdirAll(filepath.Join(data, "burrow"), 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"storage", "plans", "refs"} {
+		if err := os.Symlink(filepath.Join(store, "burrow", name), filepath.Join(data, "burrow", name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // with is the same shell for a subtest.

@@ -109,17 +109,21 @@ static int open_run_dir(const char *path)
 
 /*
  * Root of the host, not of some user namespace: the only one whose map is
- * everything onto itself (user_namespaces(7)).
+ * everything onto itself (user_namespaces(7)). outer, if not NULL, is who we
+ * are outside of our user namespace.
  */
-static int is_host_root(void)
+static int is_host_root(unsigned int *outer)
 {
 	unsigned int inside, outside, count;
 	char buf[128];
 
 	if (geteuid() != 0 || burrow_read_at(AT_FDCWD, "/proc/self/uid_map", buf, sizeof(buf)) < 0)
 		return 0;
-	return sscanf(buf, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-	       count == UINT_MAX;
+	if (sscanf(buf, "%u %u %u", &inside, &outside, &count) != 3 || inside != 0)
+		return 0;
+	if (outer)
+		*outer = outside;
+	return outside == 0 && count == UINT_MAX;
 }
 
 /* Only root can make entries in /run, so whoever owns this one, root wanted it so. */
@@ -128,11 +132,11 @@ static int root_run_dir(void)
 	return open("/run/burrow", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int find_run_dir(void)
+static int find_run_dir(uid_t uid)
 {
 	char path[PATH_MAX];
 
-	if (geteuid() == 0)
+	if (uid == 0)
 		return root_run_dir();
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
@@ -144,7 +148,7 @@ static int find_run_dir(void)
 				return fd;
 		}
 	}
-	snprintf(path, sizeof(path), "/tmp/burrow-run-%u", geteuid());
+	snprintf(path, sizeof(path), "/tmp/burrow-run-%u", uid);
 	return open_run_dir(path);
 }
 
@@ -166,11 +170,11 @@ static unsigned long long start_time(int procfd)
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-/* Returns an fd on the anchor's /proc directory, or -1 where there is none. */
-static int find_anchor(void)
+/* Returns an fd on the /proc directory of uid's anchor, or -1 where there is none. */
+static int find_anchor(uid_t uid)
 {
 	char buf[64], path[64];
-	int run = find_run_dir();
+	int run = find_run_dir(uid);
 
 	if (run < 0)
 		return -1;
@@ -299,6 +303,41 @@ static void join(int proc, int mounts)
 	burrow_joined = 1;
 }
 
+/* Whether we are in the user namespace of uid's anchor. */
+static int in_anchor_of(uid_t uid)
+{
+	struct stat its, ours;
+	int proc = find_anchor(uid);
+
+	if (proc < 0)
+		return 0;
+	int same = fstatat(proc, "ns/user", &its, 0) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
+		   its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+	close(proc);
+	return same;
+}
+
+/*
+ * Root of a user namespace. In the anchor that is a supervisor, or a command that
+ * somebody gives in the shell of `burrow unshare`: either shares no mounts with others.
+ */
+static void inside_already(unsigned int outer)
+{
+	const char *as = getenv("BURROW_STAGE");
+
+	if (as && strncmp(as, "supervisor", 10) == 0) {
+		own_mount_namespace();
+		return;
+	}
+	if (!in_anchor_of(outer)) {
+		if (!in_anchor_of(0))
+			return;
+		burrow_as_root = 1;
+	}
+	if (own_mount_namespace() == 0)
+		burrow_joined = 1;
+}
+
 void burrow_enter(int argc, char **argv)
 {
 	if (argc < 1)
@@ -314,20 +353,16 @@ void burrow_enter(int argc, char **argv)
 		return;
 	}
 
+	unsigned int outer = UINT_MAX;
 	fix_loginuid();
-	if (geteuid() == 0 && !is_host_root()) {
-		/* Inside the anchor already. A supervisor shares no mounts with others. */
-		const char *as = getenv("BURROW_STAGE");
-		if (as && strncmp(as, "supervisor", 10) == 0)
-			own_mount_namespace();
-		return;
-	}
+	if (geteuid() == 0 && !is_host_root(&outer))
+		return inside_already(outer);
 	const char *stage = getenv("BURROW_STAGE");
 	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
 		     (stage && strncmp(stage, "joined", 6) == 0);
 	if (!wanted)
 		return;
-	int proc = find_anchor();
+	int proc = find_anchor(geteuid());
 	if (proc < 0)
 		return;
 	join(proc, (argc >= 2 && listed(own_mounts, argv[1])) ||

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/burrow-run/burrow/engine/spec"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Run holds the flags of one `run` or `create` command line.
@@ -116,13 +115,6 @@ func (r *Run) Spec(args []string, env func(string) (string, bool), environ []str
 func (c *call) fail(flag string, err error) {
 	if c.err == nil && err != nil {
 		c.err = fmt.Errorf("--%s %w", flag, err)
-	}
-}
-
-// advise keeps the first error together with what to do about it.
-func (c *call) advise(flag string, err error, advice string) {
-	if c.err == nil && err != nil {
-		c.err = hint.New(fmt.Errorf("--%s %w", flag, err), advice)
 	}
 }
 
