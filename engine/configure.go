@@ -108,6 +108,11 @@ func (r *run) configure(ctx context.Context) error {
 		return err
 	}
 	env, initArgs := r.environment(), 0
+	secrets, err := r.secretEnv()
+	if err != nil {
+		return err
+	}
+	env = spec.Env{Set: secrets}.Apply(env)
 	if r.spec.Process.Init {
 		init, err := r.initMount()
 		if err != nil {

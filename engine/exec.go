@@ -111,7 +111,12 @@ func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
 	if err := spec.CheckWorkdir(workdir); err != nil {
 		return err
 	}
-	env := withHome(e.Env.Apply(r.baseEnvironment()), r.who.home)
+	secrets, err := r.secretEnv()
+	if err != nil { // it was removed meanwhile; this process need not be one that wants it
+		r.warn("%v", err)
+	}
+	env := spec.Env{Set: secrets}.Apply(r.baseEnvironment())
+	env = withHome(e.Env.Apply(env), r.who.home)
 	if err := checkArgs(e.Args, env); err != nil {
 		return err
 	}

@@ -45,8 +45,12 @@ func (r *run) mounts(ctx context.Context) ([]launch.Mount, error) {
 		return nil, err
 	}
 	out = append(out, devices...)
+	secrets, err := r.secretMounts()
+	if err != nil {
+		return nil, err
+	}
 	// Generated files come last: a tmpfs on /run or /etc must not hide them.
-	return append(append(out, files...), zone...), nil
+	return append(append(append(out, files...), zone...), secrets...), nil
 }
 
 func (r *run) systemMounts() []launch.Mount {

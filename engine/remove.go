@@ -163,6 +163,7 @@ func Reclaim(d paths.Dirs) {
 	reclaimShifted(d)
 	reclaimSockets(d)
 	reclaimVolumes(d)
+	Secrets(d).Reclaim()
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came

@@ -22,6 +22,9 @@ func volumeStore(d paths.Dirs) volume.Store { return volume.Store{Dir: d.Volumes
 // and of the image, and makes the volumes that are missing. What was made for
 // this container alone goes if it does not come to be.
 func (r *run) makeVolumes(context.Context) error {
+	if err := r.checkSecrets(); err != nil {
+		return err
+	}
 	r.laterUnlessKept(func() {
 		_ = dropVolumes(r.opts.Dirs, Record{ID: r.id, Spec: r.spec},
 			func(v volume.Volume) bool { return v.Container == r.id })

@@ -37,6 +37,7 @@ type Spec struct {
 	Mounts     []Mount
 	// VolumesFrom are containers whose mounts this one shares; none once it is made.
 	VolumesFrom []VolumesFrom `json:",omitempty"`
+	Secrets     []Secret      `json:",omitempty"` // names; what they are is nowhere in here
 	Root        Root
 	Devices     []Device
 	Resources   Resources

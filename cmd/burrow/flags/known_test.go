@@ -87,7 +87,7 @@ func supported(t *testing.T) map[string][]string {
 		--passwd-entry=a:b:c:d:e:f:g --group-entry=a:b:c:d --oom-score-adj=5
 		--env=A=1 --env-host --http-proxy --env-merge=A=b --unsetenv=A --unsetenv-all
 		--detach --interactive --tty --attach=stderr --detach-keys=ctrl-a --sig-proxy=false --preserve-fds=2 --preserve-fd=7
-		--volume=/s:/d --volumes-from=c --mount=type=tmpfs,dst=/t --tmpfs=/t --read-only --read-only-tmpfs=false
+		--volume=/s:/d --volumes-from=c --secret=s --mount=type=tmpfs,dst=/t --tmpfs=/t --read-only --read-only-tmpfs=false
 		--shm-size=1m --device=/dev/null
 		--userns=auto --uidmap=0:0:1 --gidmap=0:0:1 --subuidname=x --subgidname=x --pid=host --ipc=none
 		--uts=host --cgroupns=host

@@ -6,15 +6,16 @@ import (
 
 // mountFlags say what the container sees of file systems and devices.
 type mountFlags struct {
-	volumes, volumesFrom, mounts, tmpfs, devices []string
-	readOnly, readOnlyTmpfs                      bool
-	shmSize                                      string
+	volumes, volumesFrom, secrets, mounts, tmpfs, devices []string
+	readOnly, readOnlyTmpfs                               bool
+	shmSize                                               string
 }
 
 func (g *mountFlags) define(d definer) {
 	d = d.in("File systems and devices")
 	d.list(&g.volumes, "volume", "v", "mount a directory, a file or a volume, `SRC:DST[:OPTIONS]`; DST alone for a volume of its own")
 	d.list(&g.volumesFrom, "volumes-from", "", "share the volumes and binds of `CONTAINER[:ro,z]`")
+	d.list(&g.secrets, "secret", "", "give the container a secret, `NAME[,type=mount|env,target=,uid=,gid=,mode=]`")
 	d.list(&g.mounts, "mount", "", "mount by `KEY=VALUE,...`: type=bind|volume|tmpfs|devpts|mqueue,src=,dst=,ro,...")
 	d.list(&g.tmpfs, "tmpfs", "", "mount a tmpfs at `DST[:OPTIONS]`")
 	d.bool(&g.readOnly, "read-only", "", false, "make the root file system read-only")
@@ -32,6 +33,7 @@ func (g *mountFlags) fill(c *call) {
 		return spec.ParseMount(v, c.cwd)
 	})
 	each(c, &s.VolumesFrom, "volumes-from", g.volumesFrom, spec.ParseVolumesFrom)
+	each(c, &s.Secrets, "secret", g.secrets, spec.ParseSecret)
 	each(c, &s.Mounts, "tmpfs", g.tmpfs, spec.ParseTmpfs)
 	each(c, &s.Devices, "device", g.devices, spec.ParseDevice)
 	s.Root.ReadOnly, s.Root.ReadOnlyTmpfs = g.readOnly, g.readOnlyTmpfs

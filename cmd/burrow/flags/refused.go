@@ -182,7 +182,6 @@ func refusedRest() []refusal {
 		no("hosts-file", "", "--no-hosts leaves the image's file in place"),
 		on("no-hostname", "", ""),
 		no("domainname", "", "--sysctl kernel.domainname=NAME"),
-		no("secret", "", "bind a file: -v ./FILE:/run/secrets/NAME:ro"),
 		no("volume-driver", "", "bind a directory with -v", "local", ""),
 		no("systemd", "", "--init runs a small init", "false"),
 		no("hostuser", "", "--passwd-entry adds a line to the container's passwd file"),
