@@ -133,31 +133,31 @@ func ownAddress(t *testing.T) string {
 	return ""
 }
 
-// runDatabase makes a cluster as the image's postgres user, and finds the data
-// again in a second container.
+// runDatabase makes a cluster on a volume as the image's postgres user, and
+// finds the data again in further containers, also in one with other IDs.
 func runDatabase(t *testing.T, sh *shell) {
-	data := filepath.Join(sh.work, "pgdata")
-	if err := os.Mkdir(data, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	volume := "pg" + filepath.Base(sh.work)
+	t.Cleanup(func() { sh.try("burrow", "volume", "rm", "-f", volume) })
 	const start = `set -e; export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH; cd /data
 		run() { su postgres -c "PATH=$PATH $*"; }
 		`
 	const stop = `run "pg_ctl -D /data/db -m fast -w stop >/dev/null"`
-	script := func(s string) []string {
-		return []string{"burrow", "run", "--rm", "-v", data + ":/data", "programs", "sh", "-c", start + s + "\n" + stop}
+	script := func(userns, s string) []string {
+		return []string{"burrow", "run", "--rm", "--user=0", "--userns=" + userns, "-v", volume + ":/data", "programs", "sh", "-c", start + s + "\n" + stop}
 	}
-	out := sh.run(script(`chown postgres /data; run "initdb -D /data/db >/dev/null"
+	out := sh.run(script("unique", `chown postgres /data; run "initdb -D /data/db >/dev/null"
 		run "pg_ctl -D /data/db -w -l /tmp/log start >/dev/null" || { cat /tmp/log; exit 1; }
 		run "psql -qAtc 'create table t as select generate_series(1,1000) as n'"
 		run "psql -Atc 'select sum(n) from t'"; ps -o user= -C postgres | sort -u`)...)
 	if out != "500500\npostgres\n" {
 		t.Errorf("first container: %q", out)
 	}
-	out = sh.run(script(`run "pg_ctl -D /data/db -w -l /tmp/log start >/dev/null" || { cat /tmp/log; exit 1; }
-		run "psql -Atc 'select count(*) from t'"`)...)
-	if out != "1000\n" {
-		t.Errorf("second container: %q", out)
+	for _, userns := range []string{"unique", "auto", "keep-id", "unique"} {
+		out = sh.run(script(userns, `run "pg_ctl -D /data/db -w -l /tmp/log start >/dev/null" || { cat /tmp/log; exit 1; }
+			run "psql -Atc 'select count(*) from t'"`)...)
+		if out != "1000\n" {
+			t.Errorf("then with --userns=%s: %q", userns, out)
+		}
 	}
 }
 

@@ -140,6 +140,13 @@ func TestSELinuxSharedVolume(t *testing.T) {
 	if got := strings.TrimSpace(g.must("root", "stat -c %C "+dir+"/file")); !strings.HasSuffix(got, ":container_file_t:s0") {
 		t.Errorf(":z labelled the file %s", got)
 	}
+	// A volume of burrow's own needs no option.
+	for range 2 {
+		if got := g.must("alice", "burrow run --rm --network=none -v named:/v "+busybox+" sh -c 'echo x >>/v/f; cat /v/f'"); !strings.HasPrefix(got, "x\n") {
+			t.Errorf("named volume: %q", got)
+		}
+	}
+	g.must("alice", "burrow volume rm named")
 	for _, path := range []string{"/home/alice", "/etc", "/"} {
 		g.refused(g.run("alice", "burrow run --rm --network=none -v "+path+":/v:Z "+busybox+" true"), path, "")
 	}
