@@ -47,6 +47,8 @@ type run struct {
 	handedOver bool        // the container is another process's from now on
 	level      string      // SELinux level of a running container that is joined
 
+	locks []*os.File // of volumes, until they are this container's
+
 	kept func()   // called once the payload has run: without --rm the container stays
 	undo []func() // in reverse order, whatever happens
 	// laterUnlessKept is later for what goes with a container that does not stay.
@@ -88,6 +90,7 @@ func startSteps(r *run) []step {
 	return []step{
 		{"start cgroup", r.startCgroup},   // early: it is made while we go on
 		{"start network", r.startNetwork}, // the same: the helper starts while we go on
+		{"lock volumes", r.lockVolumes},   // their slice decides
 		{"take sub-IDs", r.takeSlice},     //
 		{"hold volumes", r.holdVolumes},   // with these IDs
 		{"mount root", r.mountRoot},       // needs the maps

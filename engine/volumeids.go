@@ -11,6 +11,21 @@ import (
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
+// lockVolumes keeps others from giving the container's volumes to their own IDs
+// until holdVolumes has given them to this one's.
+func (r *run) lockVolumes(ctx context.Context) error {
+	s := volumeStore(r.opts.Dirs)
+	for _, name := range r.volumeNames() {
+		lock, err := s.Lock(ctx, name)
+		if err != nil {
+			return missingVolume(fmt.Errorf("volume %w", err), name)
+		}
+		r.locks = append(r.locks, lock)
+		r.later(func() { lock.Close() })
+	}
+	return nil
+}
+
 // holdVolumes makes the volumes' files belong to this container's IDs and keeps
 // it so while it runs. Usually there is nothing to do: the container has taken
 // the slice of its volumes.
@@ -20,16 +35,16 @@ func (r *run) holdVolumes(ctx context.Context) error {
 			return missingVolume(fmt.Errorf("volume %w", err), name)
 		}
 	}
+	for _, lock := range r.locks {
+		lock.Close()
+	}
+	r.locks = nil
 	return nil
 }
 
+// holdVolume does so for one, which is locked.
 func (r *run) holdVolume(ctx context.Context, name string) error {
 	s := volumeStore(r.opts.Dirs)
-	lock, err := s.Lock(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
 	v, err := s.Get(name)
 	if err != nil {
 		return err
