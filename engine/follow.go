@@ -64,14 +64,23 @@ func moveOwners(ctx context.Context, tree string, from, to ownerMap) error {
 }
 
 func moveOwner(root *os.File, name string, st *unix.Stat_t, from, to ownerMap) error {
-	uid, gid := moved(from.uids, to.uids, st.Uid), moved(from.gids, to.gids, st.Gid)
+	r := sys.Renumber{
+		UID: func(id uint32) uint32 { return moved(from.uids, to.uids, id) },
+		GID: func(id uint32) uint32 { return moved(from.gids, to.gids, id) },
+	}
+	if kind := st.Mode & unix.S_IFMT; kind == unix.S_IFREG || kind == unix.S_IFDIR {
+		if err := sys.RenumberACLs(root, name, r); err != nil {
+			return err
+		}
+	}
+	uid, gid := r.UID(st.Uid), r.GID(st.Gid)
 	if uid == st.Uid && gid == st.Gid {
 		return nil
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return sys.ChownBeneath(root, name, int(uid), int(gid))
 	}
-	return sys.ChownKeeping(root, name, int(uid), int(gid), st.Mode&0o7777)
+	return sys.ChownKeeping(root, name, int(uid), int(gid), st.Mode&0o7777, r)
 }
 
 // moved is the anchor ID for whoever had the anchor ID id under the old map.

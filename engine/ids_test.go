@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -241,6 +242,16 @@ func TestFollowIDs(t *testing.T) {
 	withCaps := layer + "/suid"
 	caps := []byte{0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // cap_net_bind_service=p
 	must(t, unix.Setxattr(withCaps, "security.capability", caps, 0))
+	// user 33 and group 44 may read a file that belongs to root
+	acl := func(user, group uint32) []byte {
+		out := binary.LittleEndian.AppendUint32(nil, 2)
+		for _, e := range [][2]uint32{{1 | 6<<16, 0xffffffff}, {2 | 4<<16, user}, {4 | 4<<16, 0xffffffff}, {8 | 4<<16, group}, {16 | 4<<16, 0xffffffff}, {32, 0xffffffff}} {
+			out = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(out, e[0]), e[1])
+		}
+		return out
+	}
+	const attr = "system.posix_acl_access"
+	must(t, unix.Setxattr(layer+"/d/caller", attr, acl(3033, 3044), 0))
 	before := describe(t, layer, oldMap, oldMap)
 	r := &run{dir: t.TempDir(), uids: newMap, gids: newMap, record: Record{UIDMap: oldMap, GIDMap: oldMap}}
 	must(t, os.Rename(layer, r.dir+"/upper"))
@@ -252,6 +263,9 @@ func TestFollowIDs(t *testing.T) {
 		same(t, describe(t, r.dir+"/upper", newMap, newMap), before)
 	}
 	got := make([]byte, 64)
+	if n, err := unix.Getxattr(r.dir+"/upper/d/caller", attr, got); err != nil || !slices.Equal(got[:n], acl(9033, 9044)) {
+		t.Errorf("ACL % x, %v", got[:max(n, 0)], err)
+	}
 	if n, err := unix.Getxattr(r.dir+"/upper/suid", "security.capability", got); err != nil || !slices.Equal(got[:n], caps) {
 		t.Errorf("capabilities % x, %v", got[:max(n, 0)], err)
 	}

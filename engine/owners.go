@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // ownerMap says which anchor ID a file of an image must get, that a container
@@ -32,6 +33,21 @@ func (o ownerMap) of(uid, gid uint32) (u, g int, err error) {
 		return 0, 0, fmt.Errorf("GID %d: %w", gid, err)
 	}
 	return u, g, nil
+}
+
+// renumber does so for the IDs that extended attributes name. Where there is no
+// ID to take, the old one stays: it shows as nobody's or somebody's, and gives
+// nothing to whom the file was not shared with.
+func (o ownerMap) renumber() sys.Renumber {
+	one := func(m idmap.Map, size uint32) func(uint32) uint32 {
+		return func(id uint32) uint32 {
+			if to, err := toAnchor(m, size, id); err == nil {
+				return uint32(to)
+			}
+			return id
+		}
+	}
+	return sys.Renumber{UID: one(o.uids, o.anchorUIDs), GID: one(o.gids, o.anchorGIDs)}
 }
 
 // stays says that the file is right as it lies in the image's layer, where the

@@ -204,5 +204,5 @@ func (c *layerCopy) own(name string, st *unix.Stat_t) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFIFO {
 		return nil
 	}
-	return sys.CopyXattrs(c.src, c.dst, name)
+	return sys.CopyXattrs(c.src, c.dst, name, c.owners.renumber())
 }

@@ -181,7 +181,7 @@ func (b *shiftBuilder) own(layer int, name string, st *unix.Stat_t, uid, gid uin
 	if err := sys.ChmodBeneath(b.dst, name, st.Mode&0o7777); err != nil {
 		return err
 	}
-	return sys.CopyXattrs(b.src[layer], b.dst, name)
+	return sys.CopyXattrs(b.src[layer], b.dst, name, b.owners.renumber())
 }
 
 func (b *shiftBuilder) entry(e plan.Entry) error {

@@ -179,9 +179,10 @@ func copyData(in, out *os.File) error {
 	}
 }
 
-// CopyXattrs copies the extended attributes of name from one tree to another.
-// Overlay's own markers stay behind: they say something about the old place.
-func CopyXattrs(src, dst *os.File, name string) error {
+// CopyXattrs copies the extended attributes of name from one tree to another,
+// with the IDs in them renumbered. Overlay's own markers stay behind: they say
+// something about the old place.
+func CopyXattrs(src, dst *os.File, name string, r Renumber) error {
 	in, err := OpenBeneath(src, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -204,23 +205,20 @@ func CopyXattrs(src, dst *os.File, name string) error {
 		if strings.HasPrefix(attr, "user.overlay.") || strings.HasPrefix(attr, "trusted.") || attr == "security.selinux" {
 			continue
 		}
-		if err := copyXattr(in, out, attr); err != nil {
+		if err := copyXattr(in, out, attr, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func copyXattr(in, out *os.File, attr string) error {
-	size, err := unix.Fgetxattr(int(in.Fd()), attr, nil)
+func copyXattr(in, out *os.File, attr string, r Renumber) error {
+	value, err := fgetxattr(in, attr)
 	if err != nil {
-		return &os.PathError{Op: "fgetxattr " + attr, Path: in.Name(), Err: err}
+		return err
 	}
-	value := make([]byte, size)
-	if size, err = unix.Fgetxattr(int(in.Fd()), attr, value); err != nil {
-		return &os.PathError{Op: "fgetxattr " + attr, Path: in.Name(), Err: err}
-	}
-	if err := unix.Fsetxattr(int(out.Fd()), attr, value[:size], 0); err != nil {
+	value, _ = r.apply(attr, value)
+	if err := unix.Fsetxattr(int(out.Fd()), attr, value, 0); err != nil {
 		return &os.PathError{Op: "fsetxattr " + attr, Path: out.Name(), Err: err}
 	}
 	return nil
@@ -271,7 +269,7 @@ func CopyOverlayMarkers(src, dst *os.File, name string) error {
 		return err
 	}
 	defer out.Close()
-	return copyXattr(in, out, opaque)
+	return copyXattr(in, out, opaque, Renumber{})
 }
 
 // OpenInRoot opens name in a tree that a container controls, as a process

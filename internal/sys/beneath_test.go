@@ -64,7 +64,7 @@ func TestNothingBeneathLeadsOut(t *testing.T) {
 		"readlink": func(n string) error { _, err := sys.ReadlinkBeneath(dir, n); return err },
 		"whiteout": func(n string) error { return sys.WhiteoutBeneath(dir, n) },
 		"copy":     func(n string) error { return sys.CopyBeneath(dir, dir, n) },
-		"xattrs":   func(n string) error { return sys.CopyXattrs(dir, dir, n) },
+		"xattrs":   func(n string) error { return sys.CopyXattrs(dir, dir, n, sys.Renumber{}) },
 		"markers":  func(n string) error { return sys.CopyOverlayMarkers(dir, dir, n) },
 	}
 	for _, name := range []string{
@@ -201,8 +201,8 @@ func TestAttributes(t *testing.T) {
 	set("f", "user.empty", "")
 	set("f", "user.overlay.origin", "x")
 	set("dir", "user.overlay.opaque", "y")
-	must(t, sys.CopyXattrs(src, dst, "f"))
-	must(t, sys.CopyXattrs(src, dst, "dir"))
+	must(t, sys.CopyXattrs(src, dst, "f", sys.Renumber{}))
+	must(t, sys.CopyXattrs(src, dst, "dir", sys.Renumber{}))
 	must(t, sys.CopyOverlayMarkers(src, dst, "dir"))
 	must(t, sys.CopyOverlayMarkers(dst, src, "dir"))
 	get := func(name, attr string) string {
@@ -221,7 +221,7 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 	must(t, sys.ChmodBeneath(dst, "f", 0o4751))
-	must(t, sys.ChownKeeping(dst, "f", os.Getuid(), os.Getgid(), 0o4751))
+	must(t, sys.ChownKeeping(dst, "f", os.Getuid(), os.Getgid(), 0o4751, sys.Renumber{}))
 	must(t, sys.SetTimes(dst, "f", &unix.Stat_t{Mtim: unix.Timespec{Sec: 77, Nsec: 5}}))
 	st, err := sys.StatBeneath(dst, "f")
 	if err != nil || st.Mode&0o7777 != 0o4751 || st.Mtim.Sec != 77 || st.Mtim.Nsec != 5 {

@@ -44,16 +44,15 @@ func skip(st *unix.Stat_t) error {
 }
 
 // ChownKeeping is ChownBeneath for what is not a symbolic link, and gives back
-// what lchown(2) takes away: set-ID bits and file capabilities.
-func ChownKeeping(dir *os.File, name string, uid, gid int, mode uint32) error {
-	const attr = "security.capability"
-	caps := make([]byte, 64)
-	size := 0
+// what lchown(2) takes away: set-ID bits and file capabilities, whose root is
+// renumbered.
+func ChownKeeping(dir *os.File, name string, uid, gid int, mode uint32, r Renumber) error {
+	var caps []byte
 	f, err := OpenBeneath(dir, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err == nil {
 		defer f.Close()
-		if n, err := unix.Fgetxattr(int(f.Fd()), attr, caps); err == nil {
-			size = n
+		if caps, err = fgetxattr(f, attrCaps); err != nil {
+			return err
 		}
 	}
 	if err := ChownBeneath(dir, name, uid, gid); err != nil {
@@ -62,11 +61,12 @@ func ChownKeeping(dir *os.File, name string, uid, gid int, mode uint32) error {
 	if err := ChmodBeneath(dir, name, mode); err != nil {
 		return err
 	}
-	if size == 0 {
+	if caps == nil {
 		return nil
 	}
-	if err := unix.Fsetxattr(int(f.Fd()), attr, caps[:size], 0); err != nil {
-		return &os.PathError{Op: "fsetxattr " + attr, Path: f.Name(), Err: err}
+	caps, _ = r.apply(attrCaps, caps)
+	if err := unix.Fsetxattr(int(f.Fd()), attrCaps, caps, 0); err != nil {
+		return &os.PathError{Op: "fsetxattr " + attrCaps, Path: f.Name(), Err: err}
 	}
 	return nil
 }
