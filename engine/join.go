@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
 	"github.com/burrow-run/burrow/slirp"
 )
@@ -114,6 +116,51 @@ func (r *run) joinContainer(ctx context.Context, ledger *idmap.Ledger) error {
 	}
 	r.later(func() { _ = r.slice.Release() })
 	return nil
+}
+
+// sharedMemory is the /dev/shm of the container whose IPC namespace this one
+// joins. It is a mount of the other's own mount namespace; a copy of it is
+// mounted in the scaffold.
+func (r *run) sharedMemory() ([]launch.Mount, error) {
+	const dir = "/dev/shm"
+	ipc := r.spec.Namespaces.IPC
+	if ipc.Mode != spec.NamespaceContainer || r.declares(dir) {
+		return nil, nil
+	}
+	rec, err := runningContainer(r.opts.Dirs, ipc.Ref)
+	if err != nil {
+		return nil, err
+	}
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", rec.PID))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errJoin, err)
+	}
+	defer ns.Close()
+	tree, err := sys.CloneTreeOf(ns, dir)
+	if err == nil && !rec.Running() { // its pid may have been another process's already
+		tree.Close()
+		err = ErrNotRunning
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // --ipc=none
+	}
+	if err != nil {
+		return nil, fmt.Errorf("share %s of container %s: %w", dir, rec.Name, err)
+	}
+	defer tree.Close()
+	source := r.scaffold.path("shm")
+	if err := os.Mkdir(source, 0o700); err != nil {
+		return nil, err
+	}
+	at, err := os.OpenFile(source, sys.OpenPathOnly, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	if err := sys.MoveMountTo(tree, at); err != nil {
+		return nil, err
+	}
+	return []launch.Mount{{Type: "bind", Source: source, Dest: dir, Flags: sys.MountBind | safe}}, nil
 }
 
 // usernsContainer finds the container that a path to a user namespace belongs to.

@@ -22,6 +22,11 @@ const safe = sys.MountNoSUID | sys.MountNoDev | sys.MountNoExec
 // engine generates, then what the user asked for, parents before children.
 func (r *run) mounts(ctx context.Context) ([]launch.Mount, error) {
 	out := r.systemMounts()
+	shared, err := r.sharedMemory()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, shared...)
 	files, err := generatedFiles(r.scaffold, r)
 	if err != nil {
 		return nil, err
@@ -66,7 +71,12 @@ func (r *run) systemMounts() []launch.Mount {
 	if r.spec.Namespaces.IPC.Mode == spec.NamespaceHost {
 		return append(out, launch.Mount{Type: "bind", Source: "/dev/shm", Dest: "/dev/shm", Flags: sys.MountBind | safe})
 	}
-	if r.spec.Namespaces.IPC.Mode != spec.NamespaceNone && !r.declares("/dev/shm") {
+	switch r.spec.Namespaces.IPC.Mode {
+	case spec.NamespaceNone, spec.NamespaceContainer:
+		return out
+	case spec.NamespaceHost, spec.NamespacePrivate, spec.NamespaceShareable, spec.NamespacePath:
+	}
+	if !r.declares("/dev/shm") {
 		size := "mode=1777,size=" + strconv.FormatInt(r.spec.Root.ShmSize, 10)
 		out = append(out, launch.Mount{Type: "tmpfs", Source: "shm", Dest: "/dev/shm", Flags: safe, Data: size})
 	}

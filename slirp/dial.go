@@ -29,7 +29,7 @@ type dialer struct {
 func newDialer(ns *Netns, info Info) (*dialer, error) {
 	d := &dialer{info: info, jobs: make(chan func()), quit: make(chan struct{})}
 	joined := make(chan error, 1)
-	onThread(func() bool {
+	sys.OnThread(func() bool {
 		err := sys.JoinNetns(ns.File)
 		joined <- err
 		if err != nil {

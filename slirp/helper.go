@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // helper is slirp4netns or pasta, running for one container.
@@ -49,7 +51,7 @@ func startHelper(cmd *exec.Cmd, j jail) (*helper, error) {
 		Setsid:    true, // Ctrl-C is for the container
 	}
 	started := make(chan error, 1)
-	onThread(func() bool {
+	sys.OnThread(func() bool {
 		if err := j.enter(); err != nil {
 			started <- fmt.Errorf("confine %s: %w", h.name, err)
 			return false

@@ -3,35 +3,11 @@ package slirp
 import (
 	"errors"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/sys"
 )
-
-// onThread runs fn on a thread that nothing else uses and that is not the main
-// one: the runtime cannot discard the main thread, and /proc/self is its view.
-// fn says if the thread is as it was; if not, it is thrown away.
-func onThread(fn func() (clean bool)) {
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() != unix.Getpid() {
-			if fn() {
-				runtime.UnlockOSThread()
-			}
-			return
-		}
-		// Keep the main thread busy until another one has been found.
-		found := make(chan struct{})
-		onThread(func() bool {
-			close(found)
-			return fn()
-		})
-		<-found
-		runtime.UnlockOSThread()
-	}()
-}
 
 // away runs fn on a borrowed thread in the network namespace that enter moves
 // it to, and brings the thread back before anything else can run on it. Where
@@ -39,7 +15,7 @@ func onThread(fn func() (clean bool)) {
 // network namespace, the thread is lost: that costs less than any way around.
 func away(enter, fn func() error) error {
 	done := make(chan error, 1)
-	onThread(func() bool {
+	sys.OnThread(func() bool {
 		home, err := sys.ThreadNetns()
 		if err != nil {
 			done <- err
