@@ -136,3 +136,29 @@ EOF`)
 		t.Errorf("pids.max %q", got)
 	}
 }
+
+// What `burrow update` says is true at once of a container that runs, and of its
+// next start.
+func TestUpdateOfARunningContainer(t *testing.T) {
+	g := enterWithBurrow(t)
+	g.leavesNothing()
+	const read = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max"
+	g.must("alice", "burrow run -d --name web --network=none --memory 60m --pids-limit 30 "+busybox+" sleep 1000")
+	defer g.run("alice", "burrow rm -f web")
+	if got := g.must("alice", "burrow exec web "+read); got != "62914560\n30\nmax 100000\n" {
+		t.Fatalf("before: %q", got)
+	}
+	g.must("alice", "burrow update --memory 80m --pids-limit 40 --cpus 0.5 web")
+	const after = "83886080\n40\n50000 100000\n"
+	if got := g.must("alice", "burrow exec web "+read); got != after {
+		t.Errorf("running: %q, want %q", got, after)
+	}
+	g.must("alice", "burrow restart -t 0 web")
+	if got := g.must("alice", "burrow exec web "+read); got != after {
+		t.Errorf("started again: %q, want %q", got, after)
+	}
+	g.refused(g.run("alice", "burrow update --memory 1k web"), "", "")
+	if got := g.must("alice", "burrow exec web "+read); got != after {
+		t.Errorf("after a refused change: %q", got)
+	}
+}
