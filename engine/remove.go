@@ -24,32 +24,44 @@ var ErrRunning = errors.New("container is running")
 // ownerPatience is how long a run whose container was killed gets to end too.
 const ownerPatience = 5 * time.Second
 
+// claimInterval is how often the record of a claimed container is looked at: it
+// tells who has claimed it, and that may be a start.
+const claimInterval = 50 * time.Millisecond
+
 // Remove deletes a container; with force it is killed if it runs, and removed
 // even if its record cannot be read.
 func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id string, err error) {
 	rec, err := Lookup(d, ref)
 	if errors.Is(err, ErrDamaged) && force {
-		rec, err = Record{ID: rec.ID}, nil
+		rec, err = Record{ID: rec.ID}, nil // without its directory: it is not read again
 	}
 	if err != nil {
 		return "", err
 	}
-	if rec.Running() || rec.starting() {
-		if !force {
-			return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
-		}
-		_ = os.WriteFile(rec.stoppedMark(), nil, 0o600) // else its supervisor would wait to start it again
-		if err := rec.kill(ctx); err != nil {
-			return "", err
-		}
-	}
 	dir := filepath.Join(d.Containers(), rec.ID)
-	hold, err := awaitClaim(ctx, dir, ownerPatience) // its run has yet to note the end
-	if errors.Is(err, os.ErrNotExist) {
-		return rec.ID, nil // removed by its own run, with --rm
-	}
-	if err != nil {
-		return "", fmt.Errorf("remove container %s: %w", ref, err)
+	var hold *os.File
+	for begin := time.Now(); hold == nil; {
+		if rec.Running() || rec.starting() {
+			if !force {
+				return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
+			}
+			rec.markStopped() // else its supervisor would wait to start it again
+			if err := rec.kill(ctx); err != nil {
+				return "", err
+			}
+		}
+		hold, err = awaitClaim(ctx, dir, claimInterval) // its run has yet to note the end
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return rec.ID, nil // removed by its own run, with --rm
+		case err != nil && (!errors.Is(err, errClaimed) || time.Since(begin) > ownerPatience || ctx.Err() != nil):
+			return "", fmt.Errorf("remove container %s: %w", ref, err)
+		}
+		// Who has or had it has written since: perhaps it runs, even without a supervisor.
+		if rec = rec.refreshed(); hold != nil && rec.Running() {
+			hold.Close()
+			hold = nil
+		}
 	}
 	defer hold.Close()
 	cgroup.ReclaimAt(ctx, rec.Cgroup, rec.ID)

@@ -18,6 +18,7 @@ import (
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // supervised connects a container with its log and with whoever is attached,
@@ -49,16 +50,9 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if err != nil {
 		return Exit{}, err
 	}
-	if rec.Running() {
-		return Exit{ID: rec.ID}, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
-	}
-	hold, err := awaitClaim(ctx, rec.dir, claimPatience)
+	rec, hold, err := claimToStart(ctx, rec)
 	if err != nil {
-		return Exit{ID: rec.ID}, fmt.Errorf("start %s: %w", rec.Name, err)
-	}
-	if rec, err = LoadRecord(rec.dir); err != nil { // whoever had it has written since
-		hold.Close()
-		return Exit{ID: id}, fmt.Errorf("start container: %w", err)
+		return Exit{ID: rec.ID}, err
 	}
 	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
 	defer r.cleanUp()
@@ -72,11 +66,15 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if r.spec.Remove {
 		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
 	}
+	if err := r.announce(); err != nil {
+		return Exit{ID: rec.ID}, err
+	}
 	r.sup = &supervised{hub: newHub(), pipes: map[ctrlog.Stream]*os.File{}}
 	if so.Client != nil {
 		r.sup.hub.add(so.Client, true)
 	}
 	if err := r.sup.openLog(r); err != nil {
+		r.failed(err)
 		return Exit{ID: r.id}, err
 	}
 	steps := append([]step{{"find image", r.findImage}, {"compile policy", r.compilePolicy}}, startSteps(r)...)
@@ -95,6 +93,44 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 // claimPatience is how long a start waits for the command that made the
 // container, or that has just stopped it, to let go of it.
 const claimPatience = 2 * time.Second
+
+// claimToStart claims a container that does not run. Somebody else who is starting
+// it is awaited: either it runs then, which is ErrRunning, or it may be started.
+func claimToStart(ctx context.Context, rec Record) (Record, *os.File, error) {
+	for begin := time.Now(); ; {
+		if rec.Running() {
+			return rec, nil, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
+		}
+		hold, err := awaitClaim(ctx, rec.dir, claimInterval)
+		if err != nil && (!errors.Is(err, errClaimed) || time.Since(begin) > claimPatience && !rec.starting()) {
+			return rec, nil, fmt.Errorf("start %s: %w", rec.Name, err)
+		}
+		now, loadErr := LoadRecord(rec.dir) // whoever had it has written since
+		if loadErr == nil && hold != nil && !now.Running() {
+			return now, hold, nil
+		}
+		if hold != nil {
+			hold.Close()
+		}
+		if loadErr != nil {
+			return rec, nil, fmt.Errorf("start container: %w", loadErr)
+		}
+		rec = now
+	}
+}
+
+// announce says in the record that the container is being started, and by whom: who
+// wants to stop or to remove it meanwhile must find it out.
+func (r *run) announce() (err error) {
+	if r.record.Owner, err = sys.ProcIDOf(os.Getpid()); err != nil {
+		return err
+	}
+	if r.record.BootID, err = bootID(); err != nil {
+		return err
+	}
+	r.record.PID, r.record.Start, r.record.Exited, r.record.Waits = 0, 0, false, false
+	return saveRecord(r.dir, r.record)
+}
 
 // Create makes a container that waits for somebody to start it.
 func Create(ctx context.Context, s spec.Spec, o Options) (Record, error) {

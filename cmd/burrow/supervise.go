@@ -40,12 +40,15 @@ type report struct {
 	Error   string `json:"error,omitempty"`
 	Hint    string `json:"hint,omitempty"`
 	Code    int    `json:"code,omitempty"`
+	Running bool   `json:"running,omitempty"` // not started: somebody else has been faster
 }
 
 // reported is an error that another process of ours has met.
 type reported struct{ report }
 
 func (e *reported) Error() string { return e.report.Error }
+
+func (e *reported) Is(target error) bool { return target == engine.ErrRunning && e.Running }
 
 // supervisor is the main program of a container's own process. It outlives the
 // command that started it and says nothing but its report.
@@ -65,7 +68,7 @@ func supervisor(ctx context.Context, args []string) int {
 	}
 	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true}) })
 	if err != nil {
-		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err)})
+		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err), Running: errors.Is(err, engine.ErrRunning)})
 		return exitError
 	}
 	return exit.Code()
