@@ -121,7 +121,12 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
 	releaseName(d, name, rec.ID)
-	return os.RemoveAll(dir)
+	_ = os.Remove(attachSocket(d, rec.ID)) // of a supervisor that was killed
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	settle(d, rec.ID)
+	return nil
 }
 
 // removeContents empties a container's directory but for the record and its details.
@@ -156,9 +161,18 @@ func (r *run) reclaim(ctx context.Context) (done <-chan struct{}) {
 }
 
 // Reclaim removes what runs that were killed have left: containers started
-// with --rm, directories without a record, names, half-made layers. What cannot
-// be removed now is left to the next command.
+// with --rm, directories without a record, names, half-made layers. It looks at
+// those that may have left something only. What cannot be removed now is left to
+// the next command.
 func Reclaim(d paths.Dirs) {
+	if !sweep(d) {
+		reclaimUnsettled(d)
+		reclaimShifted(d)
+	}
+}
+
+// reclaimAll looks at every container, name and socket.
+func reclaimAll(d paths.Dirs) {
 	entries, err := os.ReadDir(d.Containers())
 	if err != nil {
 		return
@@ -166,6 +180,7 @@ func Reclaim(d paths.Dirs) {
 	for _, e := range entries {
 		reclaimContainer(d, e.Name())
 	}
+	reclaimUnsettled(d)
 	reclaimNames(d)
 	reclaimShifted(d)
 	reclaimSockets(d)

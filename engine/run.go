@@ -211,11 +211,20 @@ func (r *run) stepDone(name string, since time.Time) {
 // reserve gives the container its ID, its name and its directory. A name is
 // reserved by exclusive create, so of two runs one wins.
 func (r *run) reserve(context.Context) error {
+	if err := unsettle(r.opts.Dirs, r.id); err != nil {
+		return fmt.Errorf("make container: %w", err)
+	}
+	keep := false
+	r.later(func() { // last of all
+		_, err := os.Lstat(r.dir)
+		if keep && !r.spec.Remove || errors.Is(err, os.ErrNotExist) {
+			settle(r.opts.Dirs, r.id)
+		}
+	})
 	hold, err := r.makeDir()
 	if err != nil {
 		return err
 	}
-	keep := false
 	r.kept = func() { keep = true }
 	undo := func(f func()) {
 		r.later(func() {

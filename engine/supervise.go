@@ -298,7 +298,7 @@ func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 
 // attachSocket has a short name: a socket's path has at most 107 bytes.
 func attachSocket(d paths.Dirs, id string) string {
-	return filepath.Join(d.Run, socketPrefix+id[:16])
+	return filepath.Join(d.Run, socketPrefix+id[:min(len(id), 16)])
 }
 
 const socketPrefix = "attach-"
