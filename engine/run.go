@@ -157,6 +157,12 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	}
 	mounts := mountNamespace(c.PID())
 	reclaimed := r.reclaim(ctx)
+	if r.sup != nil {
+		ended := make(chan struct{})
+		defer close(ended)
+		r.forget()
+		go idle(ended, noted, reclaimed)
+	}
 	exit, err := r.wait(ctx, c, session)
 	r.killStragglers(mounts)
 	if err != nil {

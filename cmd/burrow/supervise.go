@@ -138,7 +138,8 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	defer read.Close()
 	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
 	cmd.Args[0] = "burrow"
-	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
+	// It has one thread of work: the runtime and the C library need not keep memory for more.
+	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""), "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1")
 	// What the caller has open besides must not stay open as long as the container:
 	// a lock would never be released, a pipe never end.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
