@@ -170,10 +170,10 @@ func (r Record) stopSignal() syscall.Signal {
 func (r Record) gone(ctx context.Context, timeout time.Duration) bool {
 	deadline := time.Now().Add(timeout)
 	for r.Running() {
-		if ctx.Err() != nil || time.Now().After(deadline) {
+		left := time.Until(deadline)
+		if left <= 0 || waitProcess(ctx, r.PID, left) != nil {
 			return false
 		}
-		time.Sleep(pollProcess)
 	}
 	return true
 }
@@ -244,15 +244,15 @@ func Wait(ctx context.Context, d paths.Dirs, ref string) (Record, error) {
 		return rec, nil
 	}
 	for rec.Running() {
-		if err := waitProcess(ctx, rec.PID); err != nil {
+		if err := waitProcess(ctx, rec.PID, time.Second); err != nil {
 			return rec, err
 		}
 	}
 	return Settle(ctx, d, rec)
 }
 
-// waitProcess blocks until the process ends, a tenth of a second at most.
-func waitProcess(ctx context.Context, pid int) error {
+// waitProcess blocks until the process ends, for most or a tenth of a second.
+func waitProcess(ctx context.Context, pid int, most time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func waitProcess(ctx context.Context, pid int) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(fd)
-	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(min(most, 100*time.Millisecond).Milliseconds())+1)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return os.NewSyscallError("poll", err)
 	}
