@@ -39,6 +39,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 		return "", err
 	}
 	dir := filepath.Join(d.Containers(), rec.ID)
+	ours := rec.Remove // --rm: what its own run does counts as done
 	var hold *os.File
 	for begin := time.Now(); hold == nil; {
 		if rec.Running() || rec.starting() {
@@ -49,11 +50,14 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 			if err := rec.kill(ctx); err != nil {
 				return "", err
 			}
+			ours = true
 		}
 		hold, err = awaitClaim(ctx, dir, claimInterval) // its run has yet to note the end
 		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return rec.ID, nil // removed by its own run, with --rm
+		case errors.Is(err, os.ErrNotExist) && ours:
+			return rec.ID, nil
+		case errors.Is(err, os.ErrNotExist): // of several that remove it one does
+			return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
 		case err != nil && (!errors.Is(err, errClaimed) || time.Since(begin) > ownerPatience || ctx.Err() != nil):
 			return "", fmt.Errorf("remove container %s: %w", ref, err)
 		}
@@ -111,13 +115,19 @@ func (r Record) kill(ctx context.Context) error {
 	return nil
 }
 
-// removeClaimed deletes a container whose directory the caller has claimed. The
-// record goes last: until then the container is still listed and can be removed
-// again.
+// removeClaimed deletes a container whose directory the caller has claimed. Until
+// its record goes it is listed as ever and can be removed again; from then on there is
+// no such container, and what is left of it is on the list of what may be reclaimed.
 func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
 	name := currentName(dir, rec.Name)
+	if isContainerID(rec.ID) {
+		_ = unsettle(d, rec.ID) // on a full disk there is no list: a sweep finds it
+	}
 	if err := removeContents(dir); err != nil {
+		return fmt.Errorf("remove container %s: %w", rec.ID, err)
+	}
+	if err := os.Remove(filepath.Join(dir, recordFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
 	releaseName(d, name, rec.ID)
