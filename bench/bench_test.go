@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,18 @@ func TestBoard(t *testing.T) {
 	}
 	if _, err := board(t.Context(), "true"); !errors.Is(err, errSilent) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSetSize(t *testing.T) {
+	mine, err := myProcesses()
+	if err != nil || mine[os.Getpid()] == "" {
+		t.Fatalf("%v %v", mine, err)
+	}
+	if kib, err := setSize(os.Getpid()); err != nil || kib < 100 {
+		t.Errorf("%d KiB, %v", kib, err)
+	}
+	if kib, err := setSize(1 << 30); err != nil || kib != 0 {
+		t.Errorf("%d KiB, %v", kib, err)
 	}
 }

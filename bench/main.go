@@ -16,6 +16,7 @@ type setup struct {
 	small  string // names of the images, the same in both engines
 	big    string
 	rounds int
+	many   int // containers that ps lists
 }
 
 func main() {
@@ -26,6 +27,7 @@ func main() {
 	flag.StringVar(&s.small, "small", "localhost/bench-busybox:latest", "small `image`")
 	flag.StringVar(&s.big, "big", "localhost/bench-debian:latest", "`image` of 171 MB")
 	flag.IntVar(&s.rounds, "rounds", 20, "samples of each contender")
+	flag.IntVar(&s.many, "many", 1000, "`containers` that ps lists")
 	only := flag.String("row", "", "measure only rows whose title contains `text`")
 	flag.Parse()
 

@@ -33,6 +33,10 @@ func measure(ctx context.Context, s setup, only string) []row {
 		{"first run in a fresh slice, 171 MB image", freshRow},
 		{"isolated containers at once, 65,536 sub-IDs", atOnceRow},
 		{"32 runs in parallel", parallelRow},
+		{"exec CTR true", execRow},
+		{"run -d, then rm -f", lifeRow},
+		{"ps -a", listRow},
+		{"idle memory per detached container, one port", memoryRow},
 		{"import of a 171 MB tar", importRow},
 		{"load of a docker-archive", loadRow},
 	} {

@@ -52,33 +52,92 @@ func (r Record) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// Stop asks a container to end and kills it if it has not after the timeout.
-// A container that does not run is none the worse for it. It returns when the
-// exit status is recorded.
+// Stop asks a container to end and kills it if it has not after the timeout. One
+// that is just starting is stopped as soon as it runs; if it does not run in that
+// time either, the start ends. A container that does not run is none the worse for
+// it. It returns when the exit status is recorded.
 func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) (Record, error) {
 	rec, err := Lookup(d, ref)
-	if err != nil || !rec.Running() && !rec.Owner.Alive() {
+	if err != nil {
 		return rec, err
 	}
-	// Also for one that has ended and is about to start again.
-	if err := os.WriteFile(rec.stoppedMark(), nil, 0o600); err != nil && !errors.Is(err, syscall.ENOSPC) {
-		return rec, err // a full disk must not keep a container running
-	}
-	if !rec.Running() {
-		return rec, nil
-	}
-	if err := rec.signal(rec.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
-		return rec, err
-	}
-	if !rec.gone(ctx, timeout) {
-		if err := rec.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
-			return rec, err
+	begin := time.Now()
+	for {
+		if rec.Running() {
+			return rec.stopRunning(ctx, d, timeout)
 		}
-		if !rec.gone(ctx, killPatience) {
-			return rec, fmt.Errorf("stop %s: SIGKILL did not end it within %s", rec.Name, killPatience)
+		now, resting, err := rec.leaveAtRest(d)
+		if err != nil || resting {
+			return now, err
+		}
+		waited := time.Since(begin)
+		switch {
+		case now.starting():
+			now.markStopped() // in case it is over before we look again
+			if waited > timeout {
+				if err := now.kill(ctx); err != nil {
+					return now, err
+				}
+			}
+		case !now.Running() && waited > claimPatience:
+			return now, nil // somebody has it in hand, but not to start it
+		}
+		select {
+		case <-ctx.Done():
+			return now, ctx.Err()
+		case <-time.After(pollProcess):
+		}
+		rec = now.refreshed()
+	}
+}
+
+// leaveAtRest sees to it that a container that nobody works for stays as it is,
+// and says whether that is so. Who starts a container claims it first.
+func (r Record) leaveAtRest(d paths.Dirs) (now Record, resting bool, err error) {
+	hold, err := claim(r.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		r.Exited = true // removed: --rm
+		return r, true, nil
+	}
+	if errors.Is(err, errClaimed) {
+		return r.refreshed(), false, nil
+	}
+	if err != nil {
+		return r, false, err
+	}
+	defer hold.Close()
+	now = r.refreshed()
+	if now.Running() {
+		return now, false, nil
+	}
+	if now.Owner.Alive() {
+		now.markStopped() // it has ended and is about to start again
+		return now, true, nil
+	}
+	if now.PID != 0 && !now.Exited {
+		now, err = now.settleClaimed(d)
+	}
+	return now, true, err
+}
+
+// markStopped does what it can: a disk that is full or read-only must not keep a
+// container running.
+func (r Record) markStopped() { _ = os.WriteFile(r.stoppedMark(), nil, 0o600) }
+
+func (r Record) stopRunning(ctx context.Context, d paths.Dirs, timeout time.Duration) (Record, error) {
+	r.markStopped()
+	if err := r.signal(r.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
+		return r, err
+	}
+	if !r.gone(ctx, timeout) {
+		if err := r.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+			return r, err
+		}
+		if !r.gone(ctx, killPatience) {
+			return r, fmt.Errorf("stop %s: SIGKILL did not end it within %s", r.Name, killPatience)
 		}
 	}
-	return Settle(ctx, d, rec)
+	return Settle(ctx, d, r)
 }
 
 // stoppedMark is there if the container was stopped by its user and shall not
@@ -111,10 +170,10 @@ func (r Record) stopSignal() syscall.Signal {
 func (r Record) gone(ctx context.Context, timeout time.Duration) bool {
 	deadline := time.Now().Add(timeout)
 	for r.Running() {
-		if ctx.Err() != nil || time.Now().After(deadline) {
+		left := time.Until(deadline)
+		if left <= 0 || waitProcess(ctx, r.PID, left) != nil {
 			return false
 		}
-		time.Sleep(pollProcess)
 	}
 	return true
 }
@@ -137,10 +196,17 @@ func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
 			return now, nil
 		}
 		if !now.Owner.Alive() {
-			now.Exited, now.ExitCode, now.Finished = true, exitUnknown, time.Now().UTC()
-			now.Error = "supervisor was killed: exit status unknown"
-			noteLost(d, now)
-			return now, saveRecord(dir, now)
+			hold, err := claim(dir)
+			if err == nil {
+				defer hold.Close()
+				if again := now.refreshed(); again.Exited || again.Start != rec.Start {
+					return again, nil
+				}
+				return now.settleClaimed(d)
+			}
+			if !errors.Is(err, errClaimed) && !errors.Is(err, os.ErrNotExist) {
+				return now, err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -148,6 +214,21 @@ func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
 		case <-time.After(pollProcess):
 		}
 	}
+}
+
+// settleClaimed notes that nobody knows how the container has ended. The caller has
+// claimed it: the record has one writer. Where nothing can be written, who looks
+// next finds it out again.
+func (r Record) settleClaimed(d paths.Dirs) (Record, error) {
+	r.Exited, r.ExitCode, r.Finished = true, exitUnknown, time.Now().UTC()
+	r.Error = "supervisor was killed: exit status unknown"
+	noteLost(d, r)
+	_ = os.Remove(attachSocket(d, r.ID))
+	err := saveRecord(r.dir, r)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EDQUOT) {
+		err = nil
+	}
+	return r, err
 }
 
 // exitUnknown stands for a status that nobody has seen.
@@ -163,15 +244,15 @@ func Wait(ctx context.Context, d paths.Dirs, ref string) (Record, error) {
 		return rec, nil
 	}
 	for rec.Running() {
-		if err := waitProcess(ctx, rec.PID); err != nil {
+		if err := waitProcess(ctx, rec.PID, time.Second); err != nil {
 			return rec, err
 		}
 	}
 	return Settle(ctx, d, rec)
 }
 
-// waitProcess blocks until the process ends, a tenth of a second at most.
-func waitProcess(ctx context.Context, pid int) error {
+// waitProcess blocks until the process ends, for most or a tenth of a second.
+func waitProcess(ctx context.Context, pid int, most time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -183,7 +264,7 @@ func waitProcess(ctx context.Context, pid int) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(fd)
-	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(min(most, 100*time.Millisecond).Milliseconds())+1)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return os.NewSyscallError("poll", err)
 	}

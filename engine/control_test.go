@@ -90,6 +90,80 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// One that is about to run is stopped when it does: a stop that has returned is
+// not followed by a container that runs.
+func TestStopOneThatStarts(t *testing.T) {
+	d := testDirs(t)
+	owner := someone(t)
+	rec := record(t, d, func(r *Record) { r.PID, r.Start, r.Owner = 0, 0, owner })
+	hold, err := claim(rec.dir)
+	must(t, err)
+	runs := payload(t, d, "while :; do sleep 0.01; done", nil)
+	go func() {
+		waitFor(t, "the stop", func() bool { return rec.stopped() })
+		must(t, os.Remove(rec.stoppedMark())) // as a start does that comes first
+		now := rec
+		now.PID, now.Start = runs.PID, runs.Start
+		must(t, saveRecord(rec.dir, now))
+		for now.Running() {
+			time.Sleep(time.Millisecond)
+		}
+		now.Exited, now.ExitCode = true, 143
+		must(t, saveRecord(rec.dir, now))
+		hold.Close()
+	}()
+	got, err := Stop(t.Context(), d, rec.ID, time.Minute)
+	if err != nil || !got.Exited || got.ExitCode != 143 || runs.Running() {
+		t.Errorf("%+v %v, runs: %v", got, err, runs.Running())
+	}
+
+	// A start that takes longer than the container has time to end is ended.
+	owner = someone(t)
+	rec = record(t, d, func(r *Record) { r.PID, r.Start, r.Owner = 0, 0, owner })
+	hold, err = claim(rec.dir)
+	must(t, err)
+	go func() {
+		for owner.Alive() {
+			time.Sleep(time.Millisecond)
+		}
+		hold.Close()
+	}()
+	if _, err := Stop(t.Context(), d, rec.ID, 20*time.Millisecond); err != nil || owner.Alive() {
+		t.Errorf("%v, the start goes on: %v", err, owner.Alive())
+	}
+
+	// Somebody who has claimed it for something else is not disturbed.
+	rec = record(t, d, nil)
+	hold, err = claim(rec.dir)
+	must(t, err)
+	defer hold.Close()
+	if got, err := Stop(t.Context(), d, rec.ID, 0); err != nil || got.Running() || rec.stopped() {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+// Nobody writes a record that somebody else is writing.
+func TestSettleLeavesWhatIsClaimed(t *testing.T) {
+	d := testDirs(t)
+	rec := record(t, d, nil)
+	hold, err := claim(rec.dir)
+	must(t, err)
+	go func() {
+		time.Sleep(30 * time.Millisecond)
+		now := rec
+		now.Start++ // started again
+		must(t, saveRecord(rec.dir, now))
+		hold.Close()
+	}()
+	got, err := Settle(t.Context(), d, rec)
+	if err != nil || got.Exited {
+		t.Errorf("%+v %v", got, err)
+	}
+	if now, err := LoadRecord(rec.dir); err != nil || now.Exited || now.Start != rec.Start+1 {
+		t.Errorf("%+v %v", now, err)
+	}
+}
+
 func TestStopSignal(t *testing.T) {
 	for image, want := range map[string]syscall.Signal{"": syscall.SIGTERM, "SIGRTMIN+3": 37, "quit": syscall.SIGQUIT, "9": 9, "x": syscall.SIGTERM} {
 		if got := (Record{StopSignal: image}).stopSignal(); got != want {

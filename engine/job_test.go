@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -230,8 +231,10 @@ func shell(script string) spec.Spec {
 // nothingLeft says what a container left behind.
 func nothingLeft(t testing.TB, d paths.Dirs) {
 	t.Helper()
-	for _, dir := range []string{d.Containers(), namesDir(d), d.Run} {
-		if left, _ := names(dir); len(left) != 0 {
+	for _, dir := range []string{d.Containers(), namesDir(d), d.Run, unsettledDir(d)} {
+		left, _ := names(dir)
+		left = slices.DeleteFunc(left, func(name string) bool { return name == sweptFile })
+		if len(left) != 0 {
 			t.Errorf("left in %s: %q", dir, left)
 		}
 	}

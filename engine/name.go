@@ -53,10 +53,13 @@ func reserveName(d paths.Dirs, name, id string) (string, error) {
 	}
 }
 
+// newName begins the name of a name's file until it has its content.
+const newName = ".new-"
+
 // createName makes the name's file with its content in one step: a link to a
 // finished file, so that nobody sees it empty.
 func createName(d paths.Dirs, name, id string) error {
-	tmp := filepath.Join(namesDir(d), ".new-"+id)
+	tmp := filepath.Join(namesDir(d), newName+id)
 	if err := os.WriteFile(tmp, []byte(id), 0o600); err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func reclaimNames(d paths.Dirs) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(namesDir(d), e.Name())
-		if strings.HasPrefix(e.Name(), ".new-") {
+		if strings.HasPrefix(e.Name(), newName) {
 			if older(path, time.Minute) {
 				_ = os.Remove(path)
 			}

@@ -8,7 +8,8 @@ import (
 )
 
 // Prune removes the containers that do not run and that the filter chooses, and
-// returns their IDs. One that starts meanwhile stays.
+// returns their IDs. One that starts meanwhile stays. What killed commands have left
+// goes too.
 func Prune(ctx context.Context, d paths.Dirs, f *Filter) (removed []string, err error) {
 	records, _, err := List(d)
 	if err != nil {
@@ -27,5 +28,6 @@ func Prune(ctx context.Context, d paths.Dirs, f *Filter) (removed []string, err 
 			removed = append(removed, id)
 		}
 	}
+	reclaimAll(d)
 	return removed, err
 }

@@ -312,6 +312,11 @@ func Lookup(d paths.Dirs, ref string) (Record, error) {
 }
 
 func findID(d paths.Dirs, ref string) (string, error) {
+	if isContainerID(ref) { // nothing else begins so: no need to look through all
+		if _, err := os.Lstat(filepath.Join(d.Containers(), ref)); err == nil {
+			return ref, nil
+		}
+	}
 	if spec.CheckName(ref) == nil {
 		if id, err := ownerOf(d, ref); err == nil {
 			return id, nil

@@ -24,32 +24,48 @@ var ErrRunning = errors.New("container is running")
 // ownerPatience is how long a run whose container was killed gets to end too.
 const ownerPatience = 5 * time.Second
 
+// claimInterval is how often the record of a claimed container is looked at: it
+// tells who has claimed it, and that may be a start.
+const claimInterval = 50 * time.Millisecond
+
 // Remove deletes a container; with force it is killed if it runs, and removed
 // even if its record cannot be read.
 func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id string, err error) {
 	rec, err := Lookup(d, ref)
 	if errors.Is(err, ErrDamaged) && force {
-		rec, err = Record{ID: rec.ID}, nil
+		rec, err = Record{ID: rec.ID}, nil // without its directory: it is not read again
 	}
 	if err != nil {
 		return "", err
 	}
-	if rec.Running() || rec.starting() {
-		if !force {
-			return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
-		}
-		_ = os.WriteFile(rec.stoppedMark(), nil, 0o600) // else its supervisor would wait to start it again
-		if err := rec.kill(ctx); err != nil {
-			return "", err
-		}
-	}
 	dir := filepath.Join(d.Containers(), rec.ID)
-	hold, err := awaitClaim(ctx, dir, ownerPatience) // its run has yet to note the end
-	if errors.Is(err, os.ErrNotExist) {
-		return rec.ID, nil // removed by its own run, with --rm
-	}
-	if err != nil {
-		return "", fmt.Errorf("remove container %s: %w", ref, err)
+	ours := rec.Remove // --rm: what its own run does counts as done
+	var hold *os.File
+	for begin := time.Now(); hold == nil; {
+		if rec.Running() || rec.starting() {
+			if !force {
+				return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
+			}
+			rec.markStopped() // else its supervisor would wait to start it again
+			if err := rec.kill(ctx); err != nil {
+				return "", err
+			}
+			ours = true
+		}
+		hold, err = awaitClaim(ctx, dir, claimInterval) // its run has yet to note the end
+		switch {
+		case errors.Is(err, os.ErrNotExist) && ours:
+			return rec.ID, nil
+		case errors.Is(err, os.ErrNotExist): // of several that remove it one does
+			return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
+		case err != nil && (!errors.Is(err, errClaimed) || time.Since(begin) > ownerPatience || ctx.Err() != nil):
+			return "", fmt.Errorf("remove container %s: %w", ref, err)
+		}
+		// Who has or had it has written since: perhaps it runs, even without a supervisor.
+		if rec = rec.refreshed(); hold != nil && rec.Running() {
+			hold.Close()
+			hold = nil
+		}
 	}
 	defer hold.Close()
 	cgroup.ReclaimAt(ctx, rec.Cgroup, rec.ID)
@@ -99,9 +115,9 @@ func (r Record) kill(ctx context.Context) error {
 	return nil
 }
 
-// removeClaimed deletes a container whose directory the caller has claimed. The
-// record goes last: until then the container is still listed and can be removed
-// again.
+// removeClaimed deletes a container whose directory the caller has claimed. Until
+// its record goes it is listed as ever and can be removed again; from then on there is
+// no such container, and what is left of it is on the list of what may be reclaimed.
 func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
 	name := currentName(dir, rec.Name)
@@ -110,11 +126,22 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 			defer func() { _ = dropTemporary(d, full) }()
 		}
 	}
+	if isContainerID(rec.ID) {
+		_ = unsettle(d, rec.ID) // on a full disk there is no list: a sweep finds it
+	}
 	if err := removeContents(dir); err != nil {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
+	if err := os.Remove(filepath.Join(dir, recordFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove container %s: %w", rec.ID, err)
+	}
 	releaseName(d, name, rec.ID)
-	return os.RemoveAll(dir)
+	_ = os.Remove(attachSocket(d, rec.ID)) // of a supervisor that was killed
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	settle(d, rec.ID)
+	return nil
 }
 
 // removeContents empties a container's directory but for the record and its details.
@@ -149,9 +176,18 @@ func (r *run) reclaim(ctx context.Context) (done <-chan struct{}) {
 }
 
 // Reclaim removes what runs that were killed have left: containers started
-// with --rm, directories without a record, names, half-made layers. What cannot
-// be removed now is left to the next command.
+// with --rm, directories without a record, names, half-made layers. It looks at
+// those that may have left something only. What cannot be removed now is left to
+// the next command.
 func Reclaim(d paths.Dirs) {
+	if !sweep(d) {
+		reclaimUnsettled(d)
+		reclaimShifted(d)
+	}
+}
+
+// reclaimAll looks at every container, name and socket.
+func reclaimAll(d paths.Dirs) {
 	entries, err := os.ReadDir(d.Containers())
 	if err != nil {
 		return
@@ -159,6 +195,7 @@ func Reclaim(d paths.Dirs) {
 	for _, e := range entries {
 		reclaimContainer(d, e.Name())
 	}
+	reclaimUnsettled(d)
 	reclaimNames(d)
 	reclaimShifted(d)
 	reclaimSockets(d)

@@ -27,6 +27,25 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Whenever a removal is killed, there is either a container with a name or none.
+func TestRemoveIsCutOff(t *testing.T) {
+	d := testDirs(t)
+	Reclaim(d)
+	rec := record(t, d, nil)
+	must(t, unsettle(d, rec.ID))
+	must(t, os.Remove(filepath.Join(rec.dir, recordFile))) // the moment after
+	if list, _, err := List(d); err != nil || len(list) != 0 {
+		t.Errorf("%v %v", list, err)
+	}
+	if _, err := Lookup(d, rec.Name); !errors.Is(err, ErrNoContainer) {
+		t.Errorf("%v", err)
+	}
+	must(t, os.Remove(filepath.Join(unsettledDir(d), rec.ID)))
+	listed(t, d, rec.ID) // whoever removed it is dead
+	Reclaim(d)
+	nothingLeft(t, d)
+}
+
 // With force the container's process ends first, or that of the run which is
 // about to start it; without, nothing happens to either.
 func TestRemoveRunning(t *testing.T) {

@@ -19,11 +19,16 @@ const (
 // and how long to wait before. A container that was stopped on purpose does not.
 func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Duration) {
 	dir := filepath.Join(d.Containers(), id)
+	hold, err := claim(dir) // the record has one writer
+	if err != nil {
+		return false, 0 // somebody starts or removes it already
+	}
+	defer hold.Close()
 	rec, err := LoadRecord(dir)
 	if err != nil {
 		return false, 0
 	}
-	if rec.stopped() {
+	if rec.stopped() || rec.Running() {
 		return false, 0
 	}
 	policy := rec.Spec.Restart

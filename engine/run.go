@@ -164,6 +164,12 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	}
 	mounts := mountNamespace(c.PID())
 	reclaimed := r.reclaim(ctx)
+	if r.sup != nil {
+		ended := make(chan struct{})
+		defer close(ended)
+		r.forget()
+		go idle(ended, noted, reclaimed)
+	}
 	exit, err := r.wait(ctx, c, session)
 	r.killStragglers(mounts)
 	if err != nil {
@@ -218,11 +224,20 @@ func (r *run) stepDone(name string, since time.Time) {
 // reserve gives the container its ID, its name and its directory. A name is
 // reserved by exclusive create, so of two runs one wins.
 func (r *run) reserve(context.Context) error {
+	if err := unsettle(r.opts.Dirs, r.id); err != nil {
+		return fmt.Errorf("make container: %w", err)
+	}
+	keep := false
+	r.later(func() { // last of all
+		_, err := os.Lstat(r.dir)
+		if keep && !r.spec.Remove || errors.Is(err, os.ErrNotExist) {
+			settle(r.opts.Dirs, r.id)
+		}
+	})
 	hold, err := r.makeDir()
 	if err != nil {
 		return err
 	}
-	keep := false
 	r.kept = func() { keep = true }
 	r.laterUnlessKept = func(f func()) {
 		r.later(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // supervised connects a container with its log and with whoever is attached,
@@ -49,16 +51,9 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if err != nil {
 		return Exit{}, err
 	}
-	if rec.Running() {
-		return Exit{ID: rec.ID}, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
-	}
-	hold, err := awaitClaim(ctx, rec.dir, claimPatience)
+	rec, hold, err := claimToStart(ctx, rec)
 	if err != nil {
-		return Exit{ID: rec.ID}, fmt.Errorf("start %s: %w", rec.Name, err)
-	}
-	if rec, err = LoadRecord(rec.dir); err != nil { // whoever had it has written since
-		hold.Close()
-		return Exit{ID: id}, fmt.Errorf("start container: %w", err)
+		return Exit{ID: rec.ID}, err
 	}
 	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
 	defer r.cleanUp()
@@ -72,11 +67,15 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if r.spec.Remove {
 		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
 	}
+	if err := r.announce(); err != nil {
+		return Exit{ID: rec.ID}, err
+	}
 	r.sup = &supervised{hub: newHub(), pipes: map[ctrlog.Stream]*os.File{}}
 	if so.Client != nil {
 		r.sup.hub.add(so.Client, true)
 	}
 	if err := r.sup.openLog(r); err != nil {
+		r.failed(err)
 		return Exit{ID: r.id}, err
 	}
 	steps := append([]step{{"find image", r.findImage}, {"compile policy", r.compilePolicy}}, startSteps(r)...)
@@ -95,6 +94,44 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 // claimPatience is how long a start waits for the command that made the
 // container, or that has just stopped it, to let go of it.
 const claimPatience = 2 * time.Second
+
+// claimToStart claims a container that does not run. Somebody else who is starting
+// it is awaited: either it runs then, which is ErrRunning, or it may be started.
+func claimToStart(ctx context.Context, rec Record) (Record, *os.File, error) {
+	for begin := time.Now(); ; {
+		if rec.Running() {
+			return rec, nil, fmt.Errorf("container %s: %w", rec.Name, ErrRunning)
+		}
+		hold, err := awaitClaim(ctx, rec.dir, claimInterval)
+		if err != nil && (!errors.Is(err, errClaimed) || time.Since(begin) > claimPatience && !rec.starting()) {
+			return rec, nil, fmt.Errorf("start %s: %w", rec.Name, err)
+		}
+		now, loadErr := LoadRecord(rec.dir) // whoever had it has written since
+		if loadErr == nil && hold != nil && !now.Running() {
+			return now, hold, nil
+		}
+		if hold != nil {
+			hold.Close()
+		}
+		if loadErr != nil {
+			return rec, nil, fmt.Errorf("start container: %w", loadErr)
+		}
+		rec = now
+	}
+}
+
+// announce says in the record that the container is being started, and by whom: who
+// wants to stop or to remove it meanwhile must find it out.
+func (r *run) announce() (err error) {
+	if r.record.Owner, err = sys.ProcIDOf(os.Getpid()); err != nil {
+		return err
+	}
+	if r.record.BootID, err = bootID(); err != nil {
+		return err
+	}
+	r.record.PID, r.record.Start, r.record.Exited, r.record.Waits = 0, 0, false, false
+	return saveRecord(r.dir, r.record)
+}
 
 // Create makes a container that waits for somebody to start it.
 func Create(ctx context.Context, s spec.Spec, o Options) (Record, error) {
@@ -244,15 +281,13 @@ func (s *supervised) attach(c *launch.Container) *session {
 
 func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 	s.copied.Go(func() {
-		buf := make([]byte, 16<<10)
 		for {
-			n, err := from.Read(buf)
-			if n > 0 {
+			err := readReady(from, func(b []byte) {
 				if s.log != nil {
-					_ = s.log.Write(stream, buf[:n]) // a full disk must not stop the payload
+					_ = s.log.Write(stream, b) // a full disk must not stop the payload
 				}
-				s.hub.output(kind, buf[:n])
-			}
+				s.hub.output(kind, b)
+			})
 			if err != nil {
 				return // EOF, or EIO from a terminal whose last user is gone
 			}
@@ -260,9 +295,60 @@ func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 	})
 }
 
+// copyBuffers are for as long as there is something to copy: a container that is
+// silent keeps none.
+var copyBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// readReady waits until there is something to read from f and hands it to got, which
+// must not keep it.
+func readReady(f *os.File, got func([]byte)) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	patience := 0
+	if f.SetReadDeadline(time.Time{}) != nil {
+		patience = -1 // the runtime cannot wait for this one
+	}
+	var n int
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		poll := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if ready, err := ignoringEINTR(func() (int, error) { return unix.Poll(poll[:], patience) }); ready == 0 && err == nil {
+			return false // nothing yet: no buffer either
+		}
+		buf, _ := copyBuffers.Get().(*[16 << 10]byte)
+		defer copyBuffers.Put(buf)
+		n, failed = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), buf[:]) })
+		if errors.Is(failed, unix.EAGAIN) {
+			return false
+		}
+		if n > 0 {
+			got(buf[:n])
+		}
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	return err
+}
+
+func ignoringEINTR(f func() (int, error)) (int, error) {
+	for {
+		n, err := f()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
 // attachSocket has a short name: a socket's path has at most 107 bytes.
 func attachSocket(d paths.Dirs, id string) string {
-	return filepath.Join(d.Run, socketPrefix+id[:16])
+	return filepath.Join(d.Run, socketPrefix+id[:min(len(id), 16)])
 }
 
 const socketPrefix = "attach-"

@@ -294,8 +294,8 @@ func dropVolume(s volume.Store, name string) error {
 	return err
 }
 
-// reclaimVolumes removes those of containers that were to leave nothing and
-// whose run was killed, and what was half made or half removed.
+// reclaimVolumes removes those of containers that were to leave nothing or never
+// came to be, and whose run was killed, and what was half made or half removed.
 func reclaimVolumes(d paths.Dirs) {
 	s := volumeStore(d)
 	s.Reclaim()
@@ -308,11 +308,12 @@ func reclaimVolumes(d paths.Dirs) {
 			continue // somebody has named it
 		}
 		v, err := s.Get(name)
-		if err != nil || !v.Remove || !v.Anonymous() {
+		if err != nil || !v.Anonymous() || !v.Remove && v.Filled {
 			continue
 		}
 		if _, err := os.Lstat(filepath.Join(d.Containers(), v.Container)); errors.Is(err, os.ErrNotExist) {
-			_ = dropTemporary(d, Record{Spec: spec.Spec{Mounts: []spec.Mount{{Type: spec.MountVolume, Source: name}}}})
+			_ = dropVolumes(d, Record{Spec: spec.Spec{Mounts: []spec.Mount{{Type: spec.MountVolume, Source: name}}}},
+				func(volume.Volume) bool { return true })
 		}
 	}
 }

@@ -165,6 +165,23 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ReadFrom is Write for io.Copy, which would take a buffer of its own, 32 times as
+// large, for as long as the helper lives.
+func (t *tail) ReadFrom(r io.Reader) (n int64, err error) {
+	buf := make([]byte, tailSize)
+	for {
+		k, err := r.Read(buf)
+		_, _ = t.Write(buf[:k])
+		n += int64(k)
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
 // String is the last few lines on one line, without control characters: the
 // helper talks to untrusted peers.
 func (t *tail) String() string {

@@ -29,9 +29,21 @@ var hosts = map[string]testbed.Host{
 	"no-network-helper":   testbed.Without("slirp4netns", "pasta", "passt", "pasta.avx2", "passt.avx2"),
 	"home-read-only":      {Setup: "mount --bind $HOME_ $HOME_; mount -o remount,bind,ro $HOME_\n"},
 	"disk-full":           {Setup: "install -d -o $UID_ -g $GID_ $HOME_/full; mount -t tmpfs -o size=8m,nr_inodes=700,mode=0700,uid=$UID_,gid=$GID_ full $HOME_/full\n"},
+	"disk-full-lives":     {Setup: "install -d -o $UID_ -g $GID_ $HOME_/full; mount -t tmpfs -o size=8m,nr_inodes=700,mode=0700,uid=$UID_,gid=$GID_ full $HOME_/full\n"},
+	"remounted-read-only": remounted(),
 	"hidepid":             {Setup: "mount -t proc -o hidepid=2 proc /proc\n"},
 	"runtime-dir-missing": {Setup: ":"},
 	"runtime-dir-foreign": {Setup: "install -d -m 0777 $HOME_/foreign; mount -t tmpfs -o mode=0777,uid=0 foreign $HOME_/foreign\n"},
+}
+
+// remounted has a file system on $HOME_/disk that becomes read-only when there is a
+// file asked/remount beside it, and writable again with asked/again.
+func remounted() testbed.Host {
+	return testbed.Host{Setup: `install -d -o $UID_ -g $GID_ $HOME_/disk; rm -rf $HOME_/asked; install -d -o $UID_ -g $GID_ $HOME_/asked
+mount -t tmpfs -o size=8m,mode=0700,uid=$UID_,gid=$GID_ disk $HOME_/disk
+( until [ -e $HOME_/asked/remount ]; do sleep 0.05; done; mount -o remount,ro $HOME_/disk && touch $HOME_/asked/done
+until [ -e $HOME_/asked/again ]; do sleep 0.05; done; mount -o remount,rw $HOME_/disk ) >/dev/null 2>&1 &
+`}
 }
 
 // accountAt adds an account of that UID.

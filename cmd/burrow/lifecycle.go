@@ -75,7 +75,9 @@ func (a *app) startCommand() *cobra.Command {
 					return err
 				}
 				if !rec.Running() {
-					if err := startSupervisor(cmd.Context(), rec.ID, nil); err != nil {
+					// Of several that start it one does; for the others it runs already.
+					err := startSupervisor(cmd.Context(), rec.ID, nil)
+					if err != nil && !errors.Is(err, engine.ErrRunning) {
 						return err
 					}
 				}
@@ -180,7 +182,10 @@ func (a *app) restartCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return startSupervisor(cmd.Context(), rec.ID, nil)
+				if err := startSupervisor(cmd.Context(), rec.ID, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
+					return err
+				}
+				return nil
 			})
 		},
 	}

@@ -35,7 +35,7 @@ func asUser(t *testing.T, f func(t *testing.T, sh *shell)) {
 			t.Fatal(err)
 		}
 		defer u.Give()
-		ground.Run(t, u, testbed.Host{}, "^"+t.Name()+"$")
+		ground.Run(t, u, testbed.Host{}, "^"+t.Name()+"$", "BURROW_LONG="+os.Getenv("BURROW_LONG"))
 		return
 	}
 	f(t, newShell(t))

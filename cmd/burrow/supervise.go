@@ -40,12 +40,15 @@ type report struct {
 	Error   string `json:"error,omitempty"`
 	Hint    string `json:"hint,omitempty"`
 	Code    int    `json:"code,omitempty"`
+	Running bool   `json:"running,omitempty"` // not started: somebody else has been faster
 }
 
 // reported is an error that another process of ours has met.
 type reported struct{ report }
 
 func (e *reported) Error() string { return e.report.Error }
+
+func (e *reported) Is(target error) bool { return target == engine.ErrRunning && e.Running }
 
 // supervisor is the main program of a container's own process. It outlives the
 // command that started it and says nothing but its report.
@@ -65,7 +68,7 @@ func supervisor(ctx context.Context, args []string) int {
 	}
 	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true}) })
 	if err != nil {
-		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err)})
+		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err), Running: errors.Is(err, engine.ErrRunning)})
 		return exitError
 	}
 	return exit.Code()
@@ -135,7 +138,8 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	defer read.Close()
 	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
 	cmd.Args[0] = "burrow"
-	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
+	// It has one thread of work: the runtime and the C library need not keep memory for more.
+	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""), "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1")
 	// What the caller has open besides must not stay open as long as the container:
 	// a lock would never be released, a pipe never end.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {

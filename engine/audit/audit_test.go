@@ -154,3 +154,16 @@ func TestArgv(t *testing.T) {
 		t.Error("different command lines have the same hash")
 	}
 }
+
+// The line before is found whatever its length.
+func TestChainOfLongLines(t *testing.T) {
+	trail, _ := fill(t, 1)
+	for _, size := range []int{10, tailSize - 500, tailSize, 3 * tailSize, 9 * tailSize, 20} {
+		if err := trail.Append(Record{Kind: Start, ID: "x", Mounts: []string{strings.Repeat("m", size)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := trail.Verify(); n != 7 || err != nil {
+		t.Errorf("Verify() = %d, %v", n, err)
+	}
+}

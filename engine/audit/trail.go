@@ -82,18 +82,27 @@ func lastLine(f *os.File) ([]byte, error) {
 	if err != nil || size == 0 {
 		return nil, err
 	}
-	tail := make([]byte, min(size, maxLine))
-	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
-		return nil, err
-	}
-	whole, ended := bytes.CutSuffix(tail, []byte("\n"))
-	if !ended {
-		if _, err := f.Write([]byte("\n")); err != nil {
+	for room := int64(tailSize); ; room *= 8 {
+		tail := make([]byte, min(size, room, maxLine))
+		if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
 			return nil, err
 		}
+		whole, ended := bytes.CutSuffix(tail, []byte("\n"))
+		begin := bytes.LastIndexByte(whole, '\n') + 1
+		if begin == 0 && int64(len(tail)) < min(size, maxLine) {
+			continue // it begins further up
+		}
+		if !ended {
+			if _, err := f.Write([]byte("\n")); err != nil {
+				return nil, err
+			}
+		}
+		return whole[begin:], nil
 	}
-	return whole[bytes.LastIndexByte(whole, '\n')+1:], nil
 }
+
+// tailSize is where looking for the last line begins: most are shorter.
+const tailSize = 4 << 10
 
 func toJournal(r Record) {
 	if !journal.Enabled() {

@@ -19,6 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "init" && os.Getenv("_LIBCONTAINER_INITPIPE") != "" {
 		runtime.LockOSThread()
+		EndWithStarter(os.Getenv)
 		libcontainer.Init()
 		os.Exit(255)
 	}

@@ -7,9 +7,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/security"
 )
@@ -21,6 +23,7 @@ type Container struct {
 	status  *os.File // the gate's report
 	path    string
 	joined  bool // a further process of somebody else's container
+	ended   func() (syscall.WaitStatus, error)
 	// Console is the master end of the terminal, nil without one. Owned by the caller.
 	Console *os.File
 }
@@ -64,14 +67,12 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 		config.Sysctl["user.max_user_namespaces"] = strconv.Itoa(*n)
 	}
 	out.process = newProcess(c, programFD, statusChild)
-	if err := out.startProcess(ctx, c); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, out.startProcess(ctx, c)
 }
 
 // startProcess starts libcontainer's side of the process and takes its terminal.
 func (c *Container) startProcess(ctx context.Context, config Config) error {
+	c.ended = sync.OnceValues(c.reap)
 	var console *consolePair
 	if config.TTY {
 		var err error
@@ -139,22 +140,53 @@ func (c *Container) PID() int {
 	return pid
 }
 
-// Exec lets the payload run. It returns an *ExecError if that failed.
+// Exec lets the payload run. It returns an *ExecError if that failed. A process
+// that somebody has killed before it could become the payload is no failure of
+// ours: Wait says how it ended, as of any other.
 func (c *Container) Exec() error {
 	defer c.status.Close()
 	if !c.joined {
 		if err := c.lc.Exec(); err != nil {
+			if c.killed() {
+				return nil
+			}
 			return fmt.Errorf("release container: %w", err)
 		}
 	}
-	return readGate(c.status, c.path)
+	err := readGate(c.status, c.path)
+	if errors.Is(err, ErrInit) && c.killed() {
+		return nil
+	}
+	return err
 }
+
+// killed says whether the process has ended because somebody wanted it to: it got
+// SIGKILL, or one of the signals that EndWithStarter passes on.
+func (c *Container) killed() bool {
+	fd, err := unix.PidfdOpen(c.PID(), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	// It closes its files before it is a zombie.
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000); n == 0 || err != nil {
+		return false // it lives: something else is wrong
+	}
+	status, err := c.ended()
+	return err == nil && (status.Signaled() && status.Signal() == syscall.SIGKILL || status.Exited() && status.ExitStatus() > exitSignal && status.ExitStatus() < 255)
+}
+
+// exitSignal plus its number is the exit code of a process that a signal ended,
+// as shells have it. libcontainer's own codes are lower, but for 255.
+const exitSignal = 128
 
 // Signal sends sig to the container's first process.
 func (c *Container) Signal(sig syscall.Signal) error { return c.process.Signal(sig) }
 
 // Wait returns the wait status of the container's first process.
-func (c *Container) Wait() (syscall.WaitStatus, error) {
+func (c *Container) Wait() (syscall.WaitStatus, error) { return c.ended() }
+
+func (c *Container) reap() (syscall.WaitStatus, error) {
 	state, err := c.process.Wait()
 	var exit interface{ ExitCode() int }
 	if err != nil && !errors.As(err, &exit) {
@@ -171,7 +203,7 @@ func (c *Container) Wait() (syscall.WaitStatus, error) {
 // the mount it is in.
 func (c *Container) Destroy() {
 	_ = c.process.Signal(syscall.SIGKILL)
-	_, _ = c.process.Wait()
+	_, _ = c.ended()
 	if !c.joined {
 		_ = c.lc.Destroy()
 	}

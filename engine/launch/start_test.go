@@ -146,6 +146,38 @@ func TestContainerIsSignalled(t *testing.T) {
 	}
 }
 
+// Whoever ends a container before its payload runs has ended it, and nothing failed.
+func TestContainerIsEndedBeforeItsPayload(t *testing.T) {
+	for sig, want := range map[syscall.Signal]func(syscall.WaitStatus) bool{
+		syscall.SIGKILL: func(s syscall.WaitStatus) bool { return s.Signaled() && s.Signal() == syscall.SIGKILL },
+		syscall.SIGTERM: func(s syscall.WaitStatus) bool { return s.ExitStatus() == 128+int(syscall.SIGTERM) },
+	} {
+		c := container(t, "echo ran")
+		read, write, err := os.Pipe()
+		must(t, err)
+		c.Stdout, c.Stderr = write, write
+		box, err := Create(t.Context(), c, nil)
+		must(t, err)
+		write.Close()
+		fd, err := unix.PidfdOpen(box.PID(), 0)
+		must(t, err)
+		must(t, box.Signal(sig))
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20000)
+		must(t, err)
+		unix.Close(fd)
+		if err := box.Exec(); err != nil {
+			t.Errorf("%v: %v", sig, err)
+		}
+		if status, err := box.Wait(); err != nil || !want(status) {
+			t.Errorf("%v: %#x %v", sig, status, err)
+		}
+		if out, err := io.ReadAll(read); err != nil || len(out) > 0 {
+			t.Errorf("%v: %q %v", sig, out, err)
+		}
+		box.Destroy()
+	}
+}
+
 func TestContainerTerminal(t *testing.T) {
 	c := container(t, "stty size; tty; exit 2")
 	c.TTY, c.Width, c.Height = true, 77, 22

@@ -118,11 +118,13 @@ func Anchor(runtimeDir string) int {
 // directories and among the processes below the anchor, which itself may stay.
 func Left(stateHome, runtimeDir string) ([]string, error) {
 	var out []string
-	for _, sub := range []string{"containers", "names"} {
+	for _, sub := range []string{"containers", "names", "unsettled"} {
 		found, err := tree(filepath.Join(stateHome, "burrow", sub))
 		if err != nil {
 			return nil, err
 		}
+		// When everything was looked at last.
+		found = slices.DeleteFunc(found, func(path string) bool { return filepath.Base(path) == ".swept" })
 		out = append(out, found...)
 	}
 	anchor := Anchor(runtimeDir)
