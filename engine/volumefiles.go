@@ -130,7 +130,7 @@ func (f *files) firstOwners(ctx context.Context, s volume.Store, o Options) erro
 	}
 	mine := volume.Owners{UIDs: r.uids, GIDs: r.gids}
 	f.Filled = true
-	if err := r.claimVolume(ctx, s, f.Volume, mine); err != nil {
+	if err := r.claimVolume(s, f.Volume, mine); err != nil {
 		return err
 	}
 	now, err := s.Get(f.Name)

@@ -73,7 +73,7 @@ func (r *run) holdVolume(ctx context.Context, name string) error {
 		return err
 	}
 	r.later(func() { use.Close() })
-	return r.claimVolume(ctx, s, v, both)
+	return r.claimVolume(s, v, both)
 }
 
 // holdTmpfs: each container has a mount namespace of its own, so what is in
@@ -91,7 +91,7 @@ func (r *run) holdTmpfs(s volume.Store, name string) error {
 }
 
 // claimVolume notes whose the files are, where that is news.
-func (r *run) claimVolume(ctx context.Context, s volume.Store, v volume.Volume, owners volume.Owners) error {
+func (r *run) claimVolume(s volume.Store, v volume.Volume, owners volume.Owners) error {
 	before := v
 	v.Owners = owners
 	v.Slice = nil
@@ -99,23 +99,20 @@ func (r *run) claimVolume(ctx context.Context, s volume.Store, v volume.Volume, 
 		v.Slice = &r.slice.Ref
 	}
 	same := before.Slice == v.Slice || before.Slice != nil && v.Slice != nil && *before.Slice == *v.Slice
-	if before.Owners.Equal(v.Owners) && same {
-		return nil
-	}
-	if !v.Anonymous() && v.Slice != nil && !same {
-		// The claim comes first: a claim without a volume can be given up, files
+	if !v.Anonymous() && v.Slice != nil {
+		// Also if it should be kept already: the ledger may have been lost. The claim comes first: a claim without a volume can be given up, files
 		// whose IDs are another's cannot be taken back.
 		if err := r.slice.Keep(v.Owner()); err != nil {
 			return err
 		}
 	}
-	if err := s.Save(v); err != nil {
+	if before.Owners.Equal(v.Owners) && same {
+		return nil
+	}
+	if err := s.Save(v); err != nil || same {
 		return err
 	}
-	if !same {
-		return giveUp(ctx, r.opts.Dirs, before)
-	}
-	return nil
+	return giveUp(r.opts.Dirs, before)
 }
 
 // moveVolume re-owns the files of a volume that nobody uses. It may be

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/burrow-run/burrow/engine/spec"
@@ -208,29 +207,30 @@ func RemoveVolume(ctx context.Context, d paths.Dirs, name string) error {
 		return err
 	}
 	defer lock.Close()
-	v, err := removeLocked(s, name)
-	if err != nil {
-		return err
-	}
-	return giveUp(ctx, d, v)
+	return removeLocked(d, s, name)
 }
 
-func removeLocked(s volume.Store, name string) (volume.Volume, error) {
+// removeLocked gives the slice back first: whoever uses a volume that has none
+// any more gets it another.
+func removeLocked(d paths.Dirs, s volume.Store, name string) error {
 	use, err := s.Use(name, true)
 	if err != nil {
-		return volume.Volume{}, err
+		return err
 	}
 	defer use.Close()
 	v, err := s.Get(name)
 	if err != nil && !errors.Is(err, volume.ErrDamaged) {
-		return v, err
+		return err
 	}
-	return v, s.Remove(name)
+	if err := giveUp(d, v); err != nil {
+		return err
+	}
+	return s.Remove(name)
 }
 
 // giveUp ends a volume's claim on its slice. Which IDs the user has does not
 // matter for that.
-func giveUp(ctx context.Context, d paths.Dirs, v volume.Volume) error {
+func giveUp(d paths.Dirs, v volume.Volume) error {
 	if v.Slice == nil || v.Anonymous() {
 		return nil
 	}
@@ -238,82 +238,5 @@ func giveUp(ctx context.Context, d paths.Dirs, v volume.Volume) error {
 	if err != nil {
 		return err
 	}
-	return ledger.Unkeep(ctx, *v.Slice, v.Owner())
-}
-
-// DropVolumes deletes the volumes that were made for a container and that no
-// other one has.
-func DropVolumes(d paths.Dirs, rec Record) error {
-	return dropVolumes(d, rec, func(volume.Volume) bool { return true })
-}
-
-// dropTemporary is DropVolumes for those that must not outlive the container.
-func dropTemporary(d paths.Dirs, rec Record) error {
-	return dropVolumes(d, rec, func(v volume.Volume) bool { return v.Remove })
-}
-
-func dropVolumes(d paths.Dirs, rec Record, want func(volume.Volume) bool) error {
-	s := volumeStore(d)
-	var drop []string
-	for _, m := range rec.Spec.Mounts {
-		if m.Type != spec.MountVolume {
-			continue
-		}
-		if v, err := s.Get(m.Source); err == nil && v.Anonymous() && want(v) {
-			drop = append(drop, v.Name)
-		}
-	}
-	if len(drop) == 0 {
-		return nil
-	}
-	users, err := VolumeUsers(d)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, name := range drop {
-		others := slices.DeleteFunc(users[name], func(u Record) bool { return u.ID == rec.ID })
-		if len(others) > 0 {
-			continue // --volumes-from
-		}
-		if err := dropVolume(s, name); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// dropVolume deletes an anonymous volume: it keeps no slice.
-func dropVolume(s volume.Store, name string) error {
-	lock, err := s.LockSoon(name)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	_, err = removeLocked(s, name)
-	return err
-}
-
-// reclaimVolumes removes those of containers that were to leave nothing or never
-// came to be, and whose run was killed, and what was half made or half removed.
-func reclaimVolumes(d paths.Dirs) {
-	s := volumeStore(d)
-	s.Reclaim()
-	names, err := s.Names()
-	if err != nil {
-		return
-	}
-	for _, name := range names {
-		if len(name) != 64 {
-			continue // somebody has named it
-		}
-		v, err := s.Get(name)
-		if err != nil || !v.Anonymous() || !v.Remove && v.Filled {
-			continue
-		}
-		if _, err := os.Lstat(filepath.Join(d.Containers(), v.Container)); errors.Is(err, os.ErrNotExist) {
-			_ = dropVolumes(d, Record{Spec: spec.Spec{Mounts: []spec.Mount{{Type: spec.MountVolume, Source: name}}}},
-				func(volume.Volume) bool { return true })
-		}
-	}
+	return ledger.Unkeep(*v.Slice, v.Owner())
 }

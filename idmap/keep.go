@@ -1,7 +1,6 @@
 package idmap
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,8 +71,8 @@ func (s *Slice) Keep(owner string) error {
 }
 
 // Unkeep ends what Keep began. It is no error if owner did not keep the slice.
-func (l *Ledger) Unkeep(ctx context.Context, ref SliceRef, owner string) error {
-	head, err := l.waitCell(ctx, ref.First)
+func (l *Ledger) Unkeep(ref SliceRef, owner string) error {
+	head, err := l.soonCell(ref.First)
 	if err != nil {
 		return fmt.Errorf("give up slice: %w", err)
 	}

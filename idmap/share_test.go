@@ -79,7 +79,7 @@ func TestKeptSlice(t *testing.T) {
 	}
 	release(t, again)
 	for _, volume := range []string{"volume pgdata", "volume pgwal", "volume pgwal"} {
-		if err := l.Unkeep(t.Context(), ref, volume); err != nil {
+		if err := l.Unkeep(ref, volume); err != nil {
 			t.Fatal(err)
 		}
 	}
