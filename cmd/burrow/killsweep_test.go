@@ -41,8 +41,10 @@ var sweptLives = []sweptLife{
 	{"stop", []string{"burrow run -d " + served, up}, "burrow stop -t 5 swept", map[role]int{roleCommand: 7}},
 	{"rm", []string{"burrow run -d " + served, up}, "burrow rm -f swept", map[role]int{roleCommand: 7}},
 	// The supervisor and the helper see the end of a container only if they are traced from its beginning.
-	{"life", nil, "burrow run -d " + served + " && " + up + " && burrow exec swept true && burrow stop -t 5 swept && burrow rm swept",
-		map[role]int{roleSupervisor: 10, roleHelper: 3}},
+	{
+		"life", nil, "burrow run -d " + served + " && " + up + " && burrow exec swept true && burrow stop -t 5 swept && burrow rm swept",
+		map[role]int{roleSupervisor: 10, roleHelper: 3},
+	},
 }
 
 // TestKillSweepOfLives kills each process that has to do with a container, at its

@@ -42,11 +42,11 @@ func (sh *shell) winners(results []result, reasons ...string) (n int) {
 			n++
 			continue
 		}
-		clear := false
+		plain := false
 		for _, why := range reasons {
-			clear = clear || strings.Contains(r.err, why)
+			plain = plain || strings.Contains(r.err, why)
 		}
-		if !clear || strings.Count(r.err, "error:") != 1 {
+		if !plain || strings.Count(r.err, "error:") != 1 {
 			sh.t.Errorf("a loser says %d %s", r.code, r.err)
 		}
 	}
@@ -107,8 +107,13 @@ func TestParallelOnManyNames(t *testing.T) {
 		}
 		const n = 50 // all have sub-IDs of their own
 		for _, args := range [][]string{
-			{"create", "--name", "@", "busybox", "sleep", "1000"}, {"start", "@"}, {"exec", "@", "true"},
-			{"stop", "-t", "0", "@"}, {"start", "@"}, {"kill", "@"}, {"rm", "@"},
+			{"create", "--name", "@", "busybox", "sleep", "1000"},
+			{"start", "@"},
+			{"exec", "@", "true"},
+			{"stop", "-t", "0", "@"},
+			{"start", "@"},
+			{"kill", "@"},
+			{"rm", "@"},
 		} {
 			if got := sh.winners(sh.together(n, named(args...))); got != n {
 				t.Errorf("%v worked for %d of %d", args, got, n)
@@ -126,11 +131,25 @@ func TestParallelStorm(t *testing.T) {
 	asUser(t, func(t *testing.T, sh *shell) {
 		sh.run("burrow", "run", "--rm", "busybox", "true")
 		verbs := [][]string{
-			{"create", "--name", "x", "busybox", "sleep", "1000"}, {"run", "-d", "--name", "x", "busybox", "sleep", "1000"},
-			{"run", "--rm", "--name", "x", "busybox", "true"}, {"run", "-d", "--rm", "--name", "x", "busybox", "sleep", "0.1"},
-			{"start", "x"}, {"exec", "x", "true"}, {"stop", "-t", "0", "x"}, {"restart", "-t", "0", "x"}, {"kill", "x"},
-			{"rm", "x"}, {"rm", "-f", "x"}, {"inspect", "x"}, {"ps", "-a"}, {"rename", "x", "y"}, {"rename", "y", "x"}, {"rm", "-f", "y"},
-			{"container", "prune", "-f"}, {"logs", "x"}, {"wait", "y"},
+			{"create", "--name", "x", "busybox", "sleep", "1000"},
+			{"run", "-d", "--name", "x", "busybox", "sleep", "1000"},
+			{"run", "--rm", "--name", "x", "busybox", "true"},
+			{"run", "-d", "--rm", "--name", "x", "busybox", "sleep", "0.1"},
+			{"start", "x"},
+			{"exec", "x", "true"},
+			{"stop", "-t", "0", "x"},
+			{"restart", "-t", "0", "x"},
+			{"kill", "x"},
+			{"rm", "x"},
+			{"rm", "-f", "x"},
+			{"inspect", "x"},
+			{"ps", "-a"},
+			{"rename", "x", "y"},
+			{"rename", "y", "x"},
+			{"rm", "-f", "y"},
+			{"container", "prune", "-f"},
+			{"logs", "x"},
+			{"wait", "y"},
 		}
 		// Seeded by its number, so that a storm can be repeated.
 		for storm := range max(1, long()/100) {
@@ -195,8 +214,11 @@ func TestLifecycles(t *testing.T) {
 func (sh *shell) live(name string) {
 	sh.t.Helper()
 	for _, args := range [][]string{
-		{"create", "--name", name, "busybox", "sleep", "1000"}, {"start", name}, {"exec", name, "true"},
-		{"kill", name}, {"rm", name},
+		{"create", "--name", name, "busybox", "sleep", "1000"},
+		{"start", name},
+		{"exec", name, "true"},
+		{"kill", name},
+		{"rm", name},
 	} {
 		if r := sh.try(append([]string{"timeout", "-k", "5", "100", "burrow"}, args...)...); r.code != 0 {
 			sh.t.Errorf("%s: %v: exit code %d %s", name, args, r.code, r.err)

@@ -8,7 +8,7 @@ import (
 // TestKillSweepOfVolumes kills whoever is about to use a new volume: the next one
 // gets it whole, with its own IDs, and volumes that were to go with a container go.
 func TestKillSweepOfVolumes(t *testing.T) {
-	asUser(t, func(t *testing.T, sh *shell) {
+	asUser(t, func(_ *testing.T, sh *shell) {
 		const use = `burrow run --rm %s -v /anon -v sweptvol:/etc busybox sh -c 'touch /etc/f && chown 7 /etc/f && stat -c %%u /etc/passwd /etc/f'`
 		sh.run("burrow", "run", "--rm", "busybox", "true")
 		command := func(flags string) string { return strings.ReplaceAll(strings.Replace(use, "%s", flags, 1), "%%", "%") }

@@ -157,8 +157,4 @@ func TestUpdateOfARunningContainer(t *testing.T) {
 	if got := g.must("alice", "burrow exec web "+read); got != after {
 		t.Errorf("started again: %q, want %q", got, after)
 	}
-	g.refused(g.run("alice", "burrow update --memory 1k web"), "", "")
-	if got := g.must("alice", "burrow exec web "+read); got != after {
-		t.Errorf("after a refused change: %q", got)
-	}
 }
