@@ -201,6 +201,7 @@ func reclaimAll(d paths.Dirs) {
 	reclaimSockets(d)
 	reclaimVolumes(d)
 	Secrets(d).Reclaim()
+	reclaimCopyUps("/tmp")
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came

@@ -42,11 +42,11 @@ func (sh *shell) winners(results []result, reasons ...string) (n int) {
 			n++
 			continue
 		}
-		plain := false
+		understood := false
 		for _, why := range reasons {
-			plain = plain || strings.Contains(r.err, why)
+			understood = understood || strings.Contains(r.err, why)
 		}
-		if !plain || strings.Count(r.err, "error:") != 1 {
+		if !understood || strings.Count(r.err, "error:") != 1 {
 			sh.t.Errorf("a loser says %d %s", r.code, r.err)
 		}
 	}
