@@ -7,6 +7,6 @@
 // with its error and never as a number.
 //
 // It expects what bench/run.sh prepares: an unprivileged user, cgroup v2, the
-// images in both engines and an unpacked bundle. It measures time and nothing
-// else: what the contenders do for that time differs, see bench/README.md.
+// images in both engines and an unpacked bundle. It measures time, in one row
+// memory, and nothing else: what the contenders do for that time differs, see bench/README.md.
 package main

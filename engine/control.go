@@ -74,7 +74,7 @@ func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) 
 		switch {
 		case now.starting():
 			now.markStopped() // in case it is over before we look again
-			if waited > timeout {
+			if waited > max(timeout, claimPatience) {
 				if err := now.kill(ctx); err != nil {
 					return now, err
 				}
@@ -107,7 +107,7 @@ func (r Record) leaveAtRest(d paths.Dirs) (now Record, resting bool, err error) 
 	}
 	defer hold.Close()
 	now = r.refreshed()
-	if now.Running() {
+	if now.Running() || now.starting() { // whoever made it hands it over to its supervisor
 		return now, false, nil
 	}
 	if now.Owner.Alive() {

@@ -114,7 +114,7 @@ func TestStopOneThatStarts(t *testing.T) {
 	}()
 	got, err := Stop(t.Context(), d, rec.ID, time.Minute)
 	if err != nil || !got.Exited || got.ExitCode != 143 || runs.Running() {
-		t.Errorf("%+v %v, runs: %v", got, err, runs.Running())
+		t.Errorf("exited %v with %d, %v, runs: %v", got.Exited, got.ExitCode, err, runs.Running())
 	}
 
 	// A start that takes longer than the container has time to end is ended.
@@ -130,6 +130,19 @@ func TestStopOneThatStarts(t *testing.T) {
 	}()
 	if _, err := Stop(t.Context(), d, rec.ID, 20*time.Millisecond); err != nil || owner.Alive() {
 		t.Errorf("%v, the start goes on: %v", err, owner.Alive())
+	}
+
+	// Whoever made it has let go of it for its supervisor, which has not yet begun.
+	handing := record(t, d, func(r *Record) { r.PID, r.Start, r.Owner = 0, 0, someone(t) })
+	runs = payload(t, d, "while :; do sleep 0.01; done", nil)
+	go func() {
+		waitFor(t, "the stop", func() bool { return handing.stopped() })
+		now := handing
+		now.PID, now.Start, now.Owner = runs.PID, runs.Start, dead(t)
+		must(t, saveRecord(handing.dir, now))
+	}()
+	if got, err := Stop(t.Context(), d, handing.ID, time.Minute); err != nil || !got.Exited || runs.Running() {
+		t.Errorf("%+v %v, runs: %v", got.Exited, err, runs.Running())
 	}
 
 	// Somebody who has claimed it for something else is not disturbed.

@@ -100,3 +100,40 @@ func reclaimSockets(d paths.Dirs) {
 		}
 	}
 }
+
+// Names of libcontainer's: where it copies what a tmpfs shall start with. It has
+// them in /tmp, whatever TMPDIR says, and mounts on them in the container's own
+// mount namespace, so what is left of them is empty.
+const (
+	copyUpDir    = "runctop"
+	copyUpSubdir = "runctmpdir"
+)
+
+// reclaimCopyUps removes what inits have left in dir that were killed while they
+// copied. It is of no owner that could be asked, so its age decides.
+func reclaimCopyUps(dir string) {
+	top, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer top.Close()
+	entries, err := names(dir)
+	if err != nil {
+		return
+	}
+	for _, name := range entries {
+		if !strings.HasPrefix(name, copyUpDir) || !older(filepath.Join(dir, name), time.Hour) {
+			continue
+		}
+		inner, err := names(filepath.Join(dir, name))
+		if err != nil {
+			continue // somebody else's
+		}
+		for _, sub := range inner {
+			if strings.HasPrefix(sub, copyUpSubdir) {
+				_ = top.Remove(filepath.Join(name, sub))
+			}
+		}
+		_ = top.Remove(name) // only if nothing else is in it
+	}
+}

@@ -82,7 +82,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 // starting says that a run has written the record and not yet started the container.
 func (r Record) starting() bool {
 	boot, err := bootID()
-	return err == nil && boot == r.BootID && r.PID == 0 && !r.Exited && r.Owner.Alive()
+	return err == nil && boot == r.BootID && r.PID == 0 && !r.Exited && !r.Waits && r.Owner.Alive()
 }
 
 // kill ends the container, or the run that is about to start it.
@@ -201,6 +201,7 @@ func reclaimAll(d paths.Dirs) {
 	reclaimSockets(d)
 	reclaimVolumes(d)
 	Secrets(d).Reclaim()
+	reclaimCopyUps("/tmp")
 }
 
 // reclaimContainer removes a container that was to leave nothing, or never came

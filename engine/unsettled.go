@@ -84,7 +84,9 @@ func reclaimListed(d paths.Dirs, id string) (lost bool) {
 	rec, err := loadSummary(dir)
 	switch {
 	case err == nil && !rec.Remove:
-		settle(d, id) // it stays, and whoever made it did not get to say so
+		if madeByDead(d, id) {
+			settle(d, id) // it stays, and whoever made or removed it did not get to say so
+		}
 		return false
 	case errors.Is(err, os.ErrNotExist) && !madeByDead(d, id):
 		return false // it is being made

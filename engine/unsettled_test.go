@@ -3,6 +3,8 @@ package engine
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/burrow-run/burrow/internal/paths"
@@ -109,4 +111,23 @@ func TestSettled(t *testing.T) {
 		t.Error(err)
 	}
 	nothingLeft(t, d)
+}
+
+func TestReclaimCopyUps(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"runctop1/runctmpdir2", "runctop3", "runctop4/x", "other"} {
+		must(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+		top, _, _ := strings.Cut(name, "/")
+		old(t, filepath.Join(dir, top))
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "runctop5"), 0o700)) // somebody is at it
+	must(t, os.Symlink("/etc", filepath.Join(dir, "runctop6")))
+	reclaimCopyUps(dir)
+	left, err := names(dir)
+	must(t, err)
+	slices.Sort(left)
+	if want := []string{"other", "runctop4", "runctop5", "runctop6"}; !slices.Equal(left, want) {
+		t.Errorf("left %q", left)
+	}
+	reclaimCopyUps("/nosuch")
 }

@@ -36,13 +36,15 @@ var hosts = map[string]testbed.Host{
 	"runtime-dir-foreign": {Setup: "install -d -m 0777 $HOME_/foreign; mount -t tmpfs -o mode=0777,uid=0 foreign $HOME_/foreign\n"},
 }
 
-// remounted has a file system on $HOME_/disk that becomes read-only when there is a
-// file asked/remount beside it, and writable again with asked/again.
+// remounted has a file system of its own on $HOME_/disk that becomes read-only, as
+// the kernel makes it after an error of the device, when there is a file asked/remount
+// beside it.
 func remounted() testbed.Host {
-	return testbed.Host{Setup: `install -d -o $UID_ -g $GID_ $HOME_/disk; rm -rf $HOME_/asked; install -d -o $UID_ -g $GID_ $HOME_/asked
-mount -t tmpfs -o size=8m,mode=0700,uid=$UID_,gid=$GID_ disk $HOME_/disk
-( until [ -e $HOME_/asked/remount ]; do sleep 0.05; done; mount -o remount,ro $HOME_/disk && touch $HOME_/asked/done
-until [ -e $HOME_/asked/again ]; do sleep 0.05; done; mount -o remount,rw $HOME_/disk ) >/dev/null 2>&1 &
+	return testbed.Host{Needs: "loop", Setup: `truncate -s 24M $SCRATCH/disk; mke2fs -q -t ext4 $SCRATCH/disk
+mkdir -p $HOME_/disk; mount -o loop $SCRATCH/disk $HOME_/disk; chown $UID_:$GID_ $HOME_/disk
+rm -rf $HOME_/asked; install -d -o $UID_ -g $GID_ $HOME_/asked
+( i=0; until [ -e $HOME_/asked/remount ] || [ $i -gt 1200 ]; do sleep 0.05; i=$((i+1)); done
+mount -o remount,abort $HOME_/disk; touch $HOME_/asked/done ) >/dev/null 2>&1 &
 `}
 }
 
@@ -58,6 +60,11 @@ func TestHostile(t *testing.T) {
 	for name, host := range hosts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if host.Needs != "" {
+				if _, err := testbed.Lacking(host.Needs); err != nil {
+					t.Skip(err)
+				}
+			}
 			runAsUser(t, "testdata/hostile/"+name+".txtar", host)
 		})
 	}

@@ -29,8 +29,9 @@ type sweptLife struct {
 // served is how a container of the sweep is made: with a helper and an orderly end.
 const served = `--network $SWEPT_NETWORK --name swept busybox sh -c 'trap "exit 3" TERM; echo up; sleep 1000 & wait'`
 
-// up waits until the payload of a container that runs would hear of a signal.
-const up = "until burrow logs swept | grep -q up; do sleep 0.01; done"
+// up waits until the payload of a container that runs would hear of a signal. It does
+// not wait for ever: what it says is lost with its supervisor.
+const up = "until burrow logs swept | grep -q up || [ $((i=i+1)) -gt 50 ]; do sleep 0.01; done"
 
 // The numbers are how many kills each role gets in an ordinary run.
 var sweptLives = []sweptLife{

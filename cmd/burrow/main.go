@@ -34,6 +34,9 @@ func run(ctx context.Context, args []string) int {
 	if isInit(args) { // started by libcontainer
 		return libcontainerInit()
 	}
+	if err := checkDescriptors(); err != nil {
+		return say(os.Stderr, err)
+	}
 	switch stage.Current() {
 	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
 		return command(ctx, args[1:])

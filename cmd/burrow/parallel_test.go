@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/burrow-run/burrow/internal/testbed"
 )
@@ -42,11 +43,11 @@ func (sh *shell) winners(results []result, reasons ...string) (n int) {
 			n++
 			continue
 		}
-		plain := false
+		understood := false
 		for _, why := range reasons {
-			plain = plain || strings.Contains(r.err, why)
+			understood = understood || strings.Contains(r.err, why)
 		}
-		if !plain || strings.Count(r.err, "error:") != 1 {
+		if !understood || strings.Count(r.err, "error:") != 1 {
 			sh.t.Errorf("a loser says %d %s", r.code, r.err)
 		}
 	}
@@ -240,4 +241,33 @@ func (sh *shell) intact() {
 	}
 	sh.run("burrow", "audit", "verify")
 	sh.run("burrow", "run", "--rm", "--userns=auto:size=60000", "busybox", "true") // all sub-IDs are free
+}
+
+// TestStopMeetsStart stops a container at every moment of its start: a stop that has
+// worked leaves none that runs.
+func TestStopMeetsStart(t *testing.T) {
+	asUser(t, func(t *testing.T, sh *shell) {
+		sh.run("burrow", "run", "--rm", "busybox", "true")
+		met := 0
+		for i := range max(25, long()) {
+			ran := make(chan result, 1)
+			go func() { ran <- sh.try("burrow", "run", "-d", "--name", "met", "busybox", "sleep", "1000") }()
+			time.Sleep(time.Duration(i%25) * 3 * time.Millisecond)
+			stopped := sh.try("burrow", "stop", "-t", "0", "met")
+			started := <-ran
+			if stopped.code == 0 {
+				met++
+				if now := sh.run("burrow", "ps", "--format", "{{.Names}}"); now != "" {
+					t.Errorf("%d: it runs on; start: %d %s", i, started.code, started.err)
+				}
+			} else if !gone(stopped) {
+				t.Errorf("%d: stop: %d %s", i, stopped.code, stopped.err)
+			}
+			sh.run("burrow", "rm", "-f", "met")
+		}
+		t.Logf("%d stops met a container", met)
+		if met == 0 {
+			t.Error("no stop met a start")
+		}
+	})
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
@@ -50,9 +53,24 @@ func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container
 	out.process = newProcess(c, programFD, statusChild)
 	out.process.Init = false
 	out.process.Capabilities = lcCapabilities(c.Policy)
+	out.process.Rlimits = reachable(out.lc.Config().Rlimits)
 	nnp := c.Policy.NoNewPrivileges
 	out.process.NoNewPrivileges = &nnp
 	return out, out.startProcess(ctx, c)
+}
+
+// reachable are a container's resource limits as far as this process can give them:
+// its own may be lower than those of whoever started the container, and nobody
+// without privileges in the initial namespace can raise them.
+func reachable(limits []configs.Rlimit) []configs.Rlimit {
+	out := slices.Clone(limits)
+	for i, l := range out {
+		var own unix.Rlimit
+		if unix.Getrlimit(l.Type, &own) == nil {
+			out[i].Hard, out[i].Soft = min(l.Hard, own.Max), min(l.Soft, own.Max)
+		}
+	}
+	return out
 }
 
 // standIn makes the directory that libcontainer starts the process in: the

@@ -10,6 +10,8 @@ import (
 // $UID_, $GID_ and $HOME_ are the user's, $SCRATCH is an empty directory.
 type Host struct {
 	Setup string
+	// Needs is a condition without which the host cannot be made, "" for none.
+	Needs string
 	// OwnUserNamespace gives the host limits of its own (sysctl user.*): a user
 	// namespace that maps every ID to itself.
 	OwnUserNamespace bool

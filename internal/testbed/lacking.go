@@ -12,7 +12,7 @@ import (
 )
 
 // Lacking says why this host, for this user, lacks a condition of scripts, nil
-// if it does not: userns, newuidmap, net, pasta, tty, or an image's name.
+// if it does not: userns, newuidmap, net, pasta, tty, loop, or an image's name.
 func Lacking(cond string) (known bool, reason error) {
 	switch cond {
 	case "userns":
@@ -25,6 +25,9 @@ func Lacking(cond string) (known bool, reason error) {
 		return true, errors.Join(lacksProgram("pasta"), lackingTUN())
 	case "tty":
 		return true, lacksProgram("tmux")
+	case "loop":
+		_, err := os.Stat("/dev/loop-control")
+		return true, errors.Join(err, lacksProgram("mke2fs"))
 	}
 	for _, name := range Images {
 		if cond == name {
@@ -36,7 +39,7 @@ func Lacking(cond string) (known bool, reason error) {
 
 // Conditions are what scripts may ask for.
 func Conditions() []string {
-	return append([]string{"userns", "newuidmap", "net", "pasta", "tty"}, Images...)
+	return append([]string{"userns", "newuidmap", "net", "pasta", "tty", "loop"}, Images...)
 }
 
 func lackingIDs() error {
