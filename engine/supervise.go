@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,10 +27,12 @@ import (
 // in place of the caller's own terminal.
 type supervised struct {
 	hub    *hub
-	log    *ctrlog.Writer // nil: --log-driver=none
-	ends   []*os.File     // the container's ends of the pipes, closed once it has them
+	log    logWriter  // nil: --log-driver=none or passthrough
+	ends   []*os.File // the container's ends of the pipes, closed once it has them
 	pipes  map[ctrlog.Stream]*os.File
 	copied sync.WaitGroup
+	// writing counts the streams whose output somebody is being waited for to take.
+	writing atomic.Int32
 }
 
 // SuperviseOptions are what Supervise needs besides Options.
@@ -192,34 +195,6 @@ func (r *run) adopt(rec Record) {
 	}
 }
 
-// LogFormat is how the output of a supervised container is stored, "" if it is not.
-func LogFormat(l spec.Log) ctrlog.Format {
-	switch l.Driver {
-	case "", string(ctrlog.K8sFile):
-		return ctrlog.K8sFile
-	case string(ctrlog.JSONFile):
-		return ctrlog.JSONFile
-	}
-	return ""
-}
-
-// LogPath is where a container's log is.
-func LogPath(d paths.Dirs, id string) string {
-	return filepath.Join(d.Containers(), id, "ctr.log")
-}
-
-func (s *supervised) openLog(r *run) error {
-	format := LogFormat(r.spec.Log)
-	if format == "" {
-		return nil
-	}
-	w, err := ctrlog.Create(LogPath(r.opts.Dirs, r.id), ctrlog.Options{
-		Format: format, MaxSize: r.spec.Log.MaxSize, MaxFile: r.spec.Log.MaxFile,
-	})
-	s.log = w
-	return err
-}
-
 // wire gives the container its standard streams.
 func (s *supervised) wire(r *run) error {
 	stop, err := s.hub.listen(attachSocket(r.opts.Dirs, r.id))
@@ -229,6 +204,11 @@ func (s *supervised) wire(r *run) error {
 	r.later(stop)
 	if r.spec.Stdio.TTY {
 		return nil // the container makes its terminal itself
+	}
+	if r.spec.Log.Driver == spec.LogPassthrough {
+		s.hub.connect(nil, nil)
+		r.config.Stdin, r.config.Stdout, r.config.Stderr = r.opts.Stdin, r.opts.Stdout, r.opts.Stderr
+		return nil
 	}
 	for _, stream := range []ctrlog.Stream{ctrlog.Stdout, ctrlog.Stderr} {
 		read, write, err := os.Pipe()
@@ -262,16 +242,17 @@ func (s *supervised) attach(c *launch.Container) *session {
 	for _, f := range s.ends {
 		f.Close()
 	}
-	if c.Console != nil {
+	switch {
+	case c.Console != nil:
 		s.hub.connect(c.Console, func(rows, cols uint16) {
 			_ = unix.IoctlSetWinsize(int(c.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
 		})
 		s.copy(ctrlog.Stdout, frameStdout, c.Console)
-	} else {
+	case len(s.pipes) > 0:
 		s.copy(ctrlog.Stdout, frameStdout, s.pipes[ctrlog.Stdout])
 		s.copy(ctrlog.Stderr, frameStderr, s.pipes[ctrlog.Stderr])
 	}
-	out := &session{copied: make(chan struct{}), left: make(chan struct{})}
+	out := &session{copied: make(chan struct{}), left: make(chan struct{}), writing: &s.writing}
 	go func() {
 		s.copied.Wait()
 		close(out.copied)
@@ -283,10 +264,12 @@ func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 	s.copied.Go(func() {
 		for {
 			err := readReady(from, func(b []byte) {
+				s.writing.Add(1)
 				if s.log != nil {
 					_ = s.log.Write(stream, b) // a full disk must not stop the payload
 				}
 				s.hub.output(kind, b)
+				s.writing.Add(-1)
 			})
 			if err != nil {
 				return // EOF, or EIO from a terminal whose last user is gone
