@@ -16,6 +16,7 @@ import (
 type DiskUsage struct {
 	Images     []ImageUsage     // newest first
 	Containers []ContainerUsage // newest first
+	Volumes    []VolumeUsage    // by name
 	LayerBytes int64            // of all images, each layer once
 	// FreeableBytes are those of the layers that no image with containers has.
 	FreeableBytes int64
@@ -33,11 +34,18 @@ type ImageUsage struct {
 
 // ContainerUsage is what one container takes: what it wrote, and its log.
 type ContainerUsage struct {
-	Record Record
+	Record Record // with its details
 	Size   int64
 }
 
-// ReadDiskUsage looks at everything that containers and images have stored. It
+// VolumeUsage is what one volume takes.
+type VolumeUsage struct {
+	Name       string
+	Size       int64 // 0 for one whose files are elsewhere
+	Containers int
+}
+
+// ReadDiskUsage looks at everything that containers, volumes and images have stored. It
 // must be called inside the anchor.
 func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
 	var u DiskUsage
@@ -51,10 +59,31 @@ func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
 		if err != nil {
 			return u, err
 		}
+		if full, err := LoadRecord(r.dir); err == nil { // else removed meanwhile, or damaged
+			r = full
+		}
 		u.Containers = append(u.Containers, ContainerUsage{r, size})
 		users[r.ImageID]++
 	}
+	if err := u.readVolumes(d); err != nil {
+		return u, err
+	}
 	return u, u.readImages(d, users)
+}
+
+func (u *DiskUsage) readVolumes(d paths.Dirs) error {
+	list, _, err := Volumes(d)
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		size, err := treeSize(volumeStore(d).Data(v.Name))
+		if err != nil {
+			return err
+		}
+		u.Volumes = append(u.Volumes, VolumeUsage{v.Name, size, len(v.Users)})
+	}
+	return nil
 }
 
 // readImages takes the images' layers from their plans.

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/format"
 )
 
@@ -61,7 +60,7 @@ type dfRow struct {
 	Reclaimable    string
 }
 
-// dfRows sums up. Named volumes are a kind of their own, of which there are none yet.
+// dfRows sums up.
 func dfRows(u engine.DiskUsage) []dfRow {
 	images := dfRow{Type: "Images", Total: len(u.Images), RawSize: u.LayerBytes, RawReclaimable: u.FreeableBytes}
 	for _, i := range u.Images {
@@ -78,7 +77,16 @@ func dfRows(u engine.DiskUsage) []dfRow {
 			containers.RawReclaimable += c.Size
 		}
 	}
-	rows := []dfRow{images, containers, {Type: "Local Volumes"}}
+	volumes := dfRow{Type: "Local Volumes", Total: len(u.Volumes)}
+	for _, v := range u.Volumes {
+		volumes.RawSize += v.Size
+		if v.Containers > 0 {
+			volumes.Active++
+		} else {
+			volumes.RawReclaimable += v.Size
+		}
+	}
+	rows := []dfRow{images, containers, volumes}
 	for i := range rows {
 		r := &rows[i]
 		r.TotalCount, r.Size = r.Total, decimal(r.RawSize)
@@ -127,10 +135,24 @@ func (a *app) printUsage(u engine.DiskUsage) error {
 	for _, c := range u.Containers {
 		command := []rune(oneLine(strings.Join(c.Record.Command, " ")))
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", c.Record.ID[:12], oneLine(c.Record.Image), string(command[:min(20, len(command))]),
-			0, decimal(c.Size), ago(c.Record.Created), c.Record.State(), c.Record.Name)
+			volumesOf(c.Record), decimal(c.Size), ago(c.Record.Created), c.Record.State(), c.Record.Name)
+	}
+	if err := w.Flush(); err != nil {
+		return err
 	}
 	fmt.Fprint(w, "\nLocal Volumes space usage:\n\nVOLUME NAME\tLINKS\tSIZE\n")
+	for _, v := range u.Volumes {
+		fmt.Fprintf(w, "%s\t%d\t%s\n", v.Name, v.Containers, decimal(v.Size))
+	}
 	return w.Flush()
 }
 
-func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
+func volumesOf(r engine.Record) int {
+	n := 0
+	for _, m := range r.Spec.Mounts {
+		if m.Type == spec.MountVolume {
+			n++
+		}
+	}
+	return n
+}

@@ -15,8 +15,8 @@ import (
 )
 
 type systemPruneFlags struct {
-	all, force bool
-	filters    []string
+	all, force, volumes bool
+	filters             []string
 }
 
 func (a *app) systemPruneCommand() *cobra.Command {
@@ -33,20 +33,24 @@ func (a *app) systemPruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			volumes, err := engine.NewVolumeFilter(f.filters)
+			if err != nil {
+				return err
+			}
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "")
 			}
 			if !f.force && !a.confirm(f.warning()) {
 				return nil
 			}
-			return a.systemPrune(cmd.Context(), c, filter, f)
+			return a.systemPrune(cmd.Context(), c, filter, volumes, f)
 		},
 	}
 	cmd.Flags().BoolVarP(&f.all, "all", "a", false, "all images that no container uses, also those with a name")
 	cmd.Flags().BoolVarP(&f.force, "force", "f", false, "do not ask")
 	cmd.Flags().StringArrayVar(&f.filters, "filter", nil, "only what `KEY=VALUE` picks: until, label, label!")
-	refuse(cmd, flags.On("volumes", "there are no named volumes yet", ""),
-		flags.On("build", "there are no build containers yet", ""), flags.On("external", "burrow's storage has no containers but its own", ""))
+	cmd.Flags().BoolVar(&f.volumes, "volumes", false, "also anonymous volumes that no container has, and with --all those with a name")
+	refuse(cmd, flags.On("build", "there are no build containers yet", ""), flags.On("external", "burrow's storage has no containers but its own", ""))
 	return cmd
 }
 
@@ -55,22 +59,35 @@ func (f systemPruneFlags) warning() string {
 	if f.all {
 		images = "images without at least one container associated to them"
 	}
-	return "WARNING! This command removes:\n\t- all stopped containers\n\t- all " + images + "\n"
+	volumes := ""
+	switch {
+	case f.volumes && f.all:
+		volumes = "\t- all volumes not used by at least one container\n"
+	case f.volumes:
+		volumes = "\t- all anonymous volumes not used by at least one container\n"
+	}
+	return "WARNING! This command removes:\n\t- all stopped containers\n" + volumes + "\t- all " + images + "\n"
 }
 
 // systemPrune removes one kind after the other: what containers use can only go
 // once they are gone. It goes on after an error.
-func (a *app) systemPrune(ctx context.Context, c caller, filter *engine.Filter, f systemPruneFlags) error {
+func (a *app) systemPrune(ctx context.Context, c caller, filter *engine.Filter, forVolumes *engine.VolumeFilter, f systemPruneFlags) error {
 	before, err := engine.ReadDiskUsage(c.dirs)
 	if err != nil {
 		return err
 	}
 	containers, err := engine.Prune(ctx, c.dirs, filter)
 	a.deleted("Containers", containers)
+	var volumeErr error
+	if f.volumes {
+		var volumes []string
+		volumes, volumeErr = engine.PruneVolumes(ctx, c.dirs, forVolumes, f.all)
+		a.deleted("Volumes", volumes)
+	}
 	images, imageErr := a.pruneImages(ctx, f)
 	a.deleted("Images", images)
 	after, afterErr := engine.ReadDiskUsage(c.dirs)
-	if err := errors.Join(err, imageErr, afterErr); err != nil {
+	if err := errors.Join(err, volumeErr, imageErr, afterErr); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "Total reclaimed space: %s\n", decimal(max(total(before)-total(after), 0)))
@@ -87,6 +104,9 @@ func total(u engine.DiskUsage) int64 {
 	sum := u.LayerBytes
 	for _, c := range u.Containers {
 		sum += c.Size
+	}
+	for _, v := range u.Volumes {
+		sum += v.Size
 	}
 	return sum
 }
