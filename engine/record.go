@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,7 @@ type Record struct {
 	// What follows is in a file of its own, which List does not read.
 	Spec     spec.Spec       `json:"-"`
 	Security security.Report `json:"-"`
+	Payload  Payload         `json:"-"`
 
 	dir string // where it was read
 }
@@ -80,6 +82,43 @@ type Record struct {
 type details struct {
 	Spec     spec.Spec       `json:"spec"`
 	Security security.Report `json:"security_report"`
+	Payload  Payload         `json:"payload"`
+}
+
+// saveDetails writes what the record's own file does not hold.
+func (r Record) saveDetails(dir string) error {
+	return saveJSON(dir, detailsFile, details{Spec: r.Spec, Security: r.Security, Payload: r.Payload})
+}
+
+// Payload is what the container's program was started with, as its image and
+// the command line say together. Values of secrets are not among it.
+type Payload struct {
+	Env          []string `json:"env,omitempty"`
+	Entrypoint   []string `json:"entrypoint,omitempty"`
+	Cmd          []string `json:"cmd,omitempty"`
+	Volumes      []string `json:"volumes,omitempty"`       // the image's
+	ExposedPorts []string `json:"exposed_ports,omitempty"` // PORT/PROTOCOL
+	ImageDigest  string   `json:"image_digest,omitempty"`
+}
+
+// payload is called with the whole command that is executed.
+func (r *run) payload(command []string) Payload {
+	cfg := r.image.cfg
+	p := Payload{
+		Env: r.baseEnvironment(), Entrypoint: cfg.Entrypoint, Volumes: cfg.Volumes,
+		ExposedPorts: slices.Concat(cfg.ExposedPorts, r.spec.Network.Expose),
+	}
+	if r.who.home != "" {
+		p.Env = r.environment()
+	}
+	if r.spec.Entrypoint != nil {
+		p.Entrypoint = *r.spec.Entrypoint
+	}
+	p.Cmd = command[min(len(p.Entrypoint), len(command)):]
+	if r.image.plan != nil {
+		p.ImageDigest = r.image.plan.Digest
+	}
+	return p
 }
 
 const (
@@ -105,6 +144,9 @@ func (r *run) writeRecord(context.Context) error {
 		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		Security: r.policy.Report(),
 	}
+	if command, err := r.command(); err == nil {
+		r.record.Payload = r.payload(command)
+	}
 	for _, p := range r.network.ports {
 		r.record.Ports = append(r.record.Ports, p.String())
 	}
@@ -113,7 +155,7 @@ func (r *run) writeRecord(context.Context) error {
 		r.record.Slice, r.record.SliceRef = r.slice.Ref.String(), &r.slice.Ref
 	}
 	// The record comes last: where there is one, there are details.
-	if err := saveJSON(r.dir, detailsFile, details{Spec: r.record.Spec, Security: r.record.Security}); err != nil {
+	if err := r.record.saveDetails(r.dir); err != nil {
 		return err
 	}
 	return saveRecord(r.dir, r.record)
@@ -218,7 +260,7 @@ func LoadRecord(dir string) (Record, error) {
 	if err != nil { // not wrapped: a record without details does exist
 		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}
-	rec.Spec, rec.Security = more.Spec, more.Security
+	rec.Spec, rec.Security, rec.Payload = more.Spec, more.Security, more.Payload
 	return rec, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -126,41 +125,6 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// inspectCommand shows containers from their records and leaves images to the
-// executable that knows them.
-func (a *app) inspectCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "inspect [OPTIONS] CONTAINER|IMAGE [...]", Short: "Show a container or an image as JSON",
-		DisableFlagParsing: true,
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o, err := parseInspect(args)
-		if err != nil {
-			return err
-		}
-		if o.help {
-			return cmd.Help()
-		}
-		c, _, _, err := whoAmI()
-		if err != nil {
-			return err
-		}
-		if o.kind != "image" {
-			records, err := lookupAll(c, o.names)
-			if err == nil {
-				return a.printInspect(records, o.format)
-			}
-			if o.kind == "container" || !errors.Is(err, engine.ErrNoContainer) {
-				return err
-			}
-		}
-		return a.execImageTool(cmd.Context(), append([]string{"inspect"}, args...))
-	}
-	cmd.Flags().StringP("format", "f", "", "json, or a Go template")
-	cmd.Flags().StringP("type", "t", "all", "container, image or all")
-	return cmd
-}
-
 func lookupAll(c caller, names []string) ([]engine.Record, error) {
 	out := make([]engine.Record, 0, len(names))
 	for _, n := range names {
@@ -171,55 +135,4 @@ func lookupAll(c caller, names []string) ([]engine.Record, error) {
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-// inspectOptions are read by hand, because what is meant for an image goes on
-// to the other executable unread.
-type inspectOptions struct {
-	names        []string
-	format, kind string
-	help         bool
-}
-
-func parseInspect(args []string) (o inspectOptions, err error) {
-	o.kind = "all"
-	for i := 0; i < len(args); i++ {
-		if args[i] == "--" {
-			o.names = append(o.names, args[i+1:]...)
-			break
-		}
-		name, value, has := strings.Cut(args[i], "=")
-		var to *string
-		switch name {
-		case "-f", "--format":
-			to = &o.format
-		case "-t", "--type":
-			to = &o.kind
-		case "-h", "--help":
-			o.help = true
-			continue
-		default:
-			if strings.HasPrefix(name, "-") {
-				return o, fmt.Errorf("unknown flag: %s", name)
-			}
-			o.names = append(o.names, args[i])
-			continue
-		}
-		if !has {
-			if i++; i >= len(args) {
-				return o, fmt.Errorf("flag needs an argument: %s", name)
-			}
-			value = args[i]
-		}
-		*to = value
-	}
-	switch {
-	case o.help:
-		return o, nil
-	case o.kind != "all" && o.kind != "container" && o.kind != "image":
-		return o, fmt.Errorf("--type %q: inspect knows container, image and all", o.kind)
-	case len(o.names) == 0:
-		return o, errors.New("burrow inspect needs a container or an image")
-	}
-	return o, nil
 }
