@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 func (a *app) pauseCommand() *cobra.Command {
@@ -29,14 +26,4 @@ func (a *app) freezer(name, short string, freeze bool, among func(engine.Record)
 	}
 	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile")
 	return cmd
-}
-
-// initCommand refuses what Podman has and what is nothing here.
-func (a *app) initCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "init CONTAINER", Short: "Not supported: a container is prepared when it starts", Hidden: true, Args: atLeastOne("a container"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return hint.New(errors.New("init: a container is prepared when it starts; there is nothing to do before"), "burrow start "+args[0])
-		},
-	}
 }

@@ -33,11 +33,16 @@ func AddUpdate(fs *pflag.FlagSet) *Update {
 // fixed are the flags among the limits that say where and not how much.
 func fixed() []string { return []string{"cgroup-parent", "cgroups"} }
 
-// Apply changes what the flags name in a container's Spec.
-func (u *Update) Apply(s *spec.Spec) error {
+// Given says whether there is anything to change.
+func (u *Update) Given() bool {
 	given := false
 	u.fs.Visit(func(f *pflag.Flag) { given = given || len(f.Annotations[groupKey]) > 0 })
-	if !given {
+	return given
+}
+
+// Apply changes what the flags name in a container's Spec.
+func (u *Update) Apply(s *spec.Spec) error {
+	if !u.Given() {
 		return errors.New("nothing to change: give a limit or --restart")
 	}
 	for _, name := range fixed() {
