@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -30,12 +31,12 @@ type inspectedHost struct {
 	DnsSearch       []string //nolint:revive // as above
 	ExtraHosts      []string
 	GroupAdd        []string
-	IpcMode         string //nolint:revive // as above
+	IpcMode         string
 	PidMode         string
 	UTSMode         string
 	CgroupMode      string
 	UsernsMode      string
-	OomScoreAdj     int //nolint:revive // as above
+	OomScoreAdj     int
 	Privileged      bool
 	ReadonlyRootfs  bool
 	SecurityOpt     []string
@@ -46,7 +47,7 @@ type inspectedHost struct {
 	Devices         []inspectedDevice
 	Init            bool
 	Runtime         string
-	NanoCpus        int64 //nolint:revive // as above
+	NanoCpus        int64
 	inspectedLimits
 }
 
@@ -151,16 +152,13 @@ func modeOf(n spec.Namespace) string {
 }
 
 func devicePermissions(d spec.Device) string {
-	out := ""
-	for _, p := range []struct {
-		on   bool
-		text string
-	}{{d.Read, "r"}, {d.Write, "w"}, {d.Mknod, "m"}} {
-		if p.on {
-			out += p.text
+	var out []byte
+	for i, on := range []bool{d.Read, d.Write, d.Mknod} {
+		if on {
+			out = append(out, "rwm"[i])
 		}
 	}
-	return out
+	return string(out)
 }
 
 // ulimitOf reads NAME=SOFT[:HARD], which has been checked when the container was made.
@@ -212,20 +210,13 @@ func networkOf(r engine.Record) inspectedNetwork {
 		n.Ports[at] = nil
 	}
 	if r.Running() {
-		n.Ports = portsOver(n.Ports, portBindings(r))
+		maps.Copy(n.Ports, portBindings(r))
 		n.SandboxKey = fmt.Sprintf("/proc/%d/ns/net", r.PID)
 	}
 	if r.Network != "" {
 		n.Networks[r.Network] = inspectedEndpoint{NetworkID: r.Network, Aliases: []string{}}
 	}
 	return n
-}
-
-func portsOver(base, over map[string][]inspectedBinding) map[string][]inspectedBinding {
-	for at, b := range over {
-		base[at] = b
-	}
-	return base
 }
 
 // exposed are the ports of EXPOSE and --expose: PORT[-LAST][/PROTOCOL].
