@@ -30,7 +30,7 @@ func (a *app) cloneCommand() *cobra.Command {
 	fs.BoolVarP(&f.force, "force", "f", false, "with --destroy: also if it runs")
 	fs.BoolVar(&f.run, "run", false, "start the new one")
 	fs.StringVar(&f.name, "name", "", "`NAME` of the new one (default: the original's with -clone behind it)")
-	refuse(cmd, flags.No("pod", "there are no pods yet", ""))
+	refuse(cmd, append(flags.UpdateRefusals(), flags.No("pod", "there are no pods yet", ""))...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, uids, gids, err := whoAmI()
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
 )
 
@@ -30,6 +31,7 @@ func (a *app) containerCommand() *cobra.Command {
 			return nil
 		},
 	}
+	refuse(exists, flags.On("external", "burrow's storage has no containers but its own", ""))
 	list := a.psCommand()
 	list.Use, list.Aliases = "ls [OPTIONS]", []string{"list", "ps"}
 	cmd.AddCommand(list, exists, a.cloneCommand(), a.cleanupCommand())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -51,6 +52,7 @@ func (a *app) rmCommand() *cobra.Command {
 	fs.BoolVarP(&f.volumes, "volumes", "v", false, "remove the container's anonymous volumes too")
 	fs.StringVarP(&f.timeout, "time", "t", "", "`SECONDS` to ask it to end before killing (with --force; default: none)")
 	f.pick.define(fs, "all", "latest", "filter-long", "cidfile", "ignore")
+	refuse(cmd, flags.On("link", "there are no links between containers", ""))
 	return cmd
 }
 

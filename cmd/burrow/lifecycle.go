@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -199,113 +197,6 @@ func (a *app) attachCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) stopCommand() *cobra.Command {
-	var timeout string
-	var pick selection
-	cmd := &cobra.Command{
-		Use: "stop [OPTIONS] CONTAINER [CONTAINER...]", Short: "Ask containers to end, and kill them if they do not",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onEach(cmd, args, &pick, engine.Record.Running, func(c caller, ref string) error {
-				t, err := stopTimeout(c, ref, timeout)
-				if err != nil {
-					return err
-				}
-				_, err = engine.Stop(cmd.Context(), c.dirs, ref, t)
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&timeout, "time", "t", "", "`SECONDS` to wait before killing (default: the container's, else 10)")
-	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile", "ignore")
-	return cmd
-}
-
-func (a *app) restartCommand() *cobra.Command {
-	var timeout string
-	var running bool
-	var pick selection
-	cmd := &cobra.Command{
-		Use: "restart [OPTIONS] CONTAINER [CONTAINER...]", Short: "Stop and start containers",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var among func(engine.Record) bool
-			if running {
-				pick.all, among = true, engine.Record.Running
-			}
-			return a.onEach(cmd, args, &pick, among, func(c caller, ref string) error {
-				t, err := stopTimeout(c, ref, timeout)
-				if err != nil {
-					return err
-				}
-				rec, err := engine.Stop(cmd.Context(), c.dirs, ref, t)
-				if err != nil {
-					return err
-				}
-				if err := a.startRequired(cmd.Context(), c, rec); err != nil {
-					return err
-				}
-				if err := a.startSupervisor(cmd.Context(), rec, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
-					return err
-				}
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&timeout, "time", "t", "", "`SECONDS` to wait before killing")
-	cmd.Flags().BoolVar(&running, "running", false, "all that run")
-	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile")
-	return cmd
-}
-
-func (a *app) killCommand() *cobra.Command {
-	var name string
-	var pick selection
-	cmd := &cobra.Command{
-		Use: "kill [OPTIONS] CONTAINER [CONTAINER...]", Short: "Send a signal to containers",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			sig, err := spec.ParseSignal(name)
-			if err != nil {
-				return fmt.Errorf("--signal %w", err)
-			}
-			return a.onEach(cmd, args, &pick, engine.Record.Running, func(c caller, ref string) error {
-				rec, err := engine.Signal(c.dirs, ref, sig)
-				if err == nil && sig == syscall.SIGKILL {
-					_, err = engine.Stop(cmd.Context(), c.dirs, rec.ID, 0)
-				}
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&name, "signal", "s", "KILL", "`SIGNAL` by name or number")
-	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile")
-	return cmd
-}
-
-// onEach does something to each chosen container, inside the anchor.
-func (a *app) onEach(cmd *cobra.Command, args []string, pick *selection, among func(engine.Record) bool,
-	do func(c caller, ref string) error,
-) error {
-	c, _, _, err := whoAmI()
-	if err != nil {
-		return err
-	}
-	if !c.inside {
-		return enterAnchor(cmd.Context(), c, "")
-	}
-	if args, err = pick.choose(c, args, among); err != nil {
-		return err
-	}
-	return a.each(args, func(ref string) error {
-		err := do(c, ref)
-		if pick.ignore && errors.Is(err, engine.ErrNoContainer) {
-			return nil
-		}
-		if err == nil {
-			fmt.Fprintln(a.out, ref)
-		}
-		return err
-	})
-}
-
 // each goes on after an error, says each, and ends with the last one's code.
 func (a *app) each(refs []string, do func(ref string) error) error {
 	var code int
@@ -342,7 +233,8 @@ func (a *app) waitCommand() *cobra.Command {
 			})
 		},
 	}
-	pick.define(cmd.Flags(), "latest", "filter", "cidfile", "ignore")
+	cmd.Flags().StringP("interval", "i", "", "accepted for compatibility: the end is noticed at once")
+	pick.define(cmd.Flags(), "latest", "filter", "cidfile", "ignore-long")
 	return cmd
 }
 
@@ -360,13 +252,4 @@ func (a *app) renameCommand() *cobra.Command {
 			return engine.Rename(c.dirs, args[0], args[1])
 		},
 	}
-}
-
-// stopTimeout is how long the container gets: the flag's, else its own.
-func stopTimeout(c caller, ref, text string) (time.Duration, error) {
-	if text != "" {
-		return seconds(text)
-	}
-	rec, err := engine.Lookup(c.dirs, ref)
-	return rec.Spec.Stop.Timeout, err
 }

@@ -39,6 +39,8 @@ func (s *selection) define(fs *pflag.FlagSet, names ...string) {
 			fs.StringArrayVar(&s.filters, "filter", nil, "all containers of which `KEY=VALUE` holds, see burrow ps")
 		case "cidfile":
 			fs.StringArrayVar(&s.cidfiles, "cidfile", nil, "the container whose ID is in `FILE`")
+		case "ignore-long": // where -i is something else
+			fs.BoolVar(&s.ignore, "ignore", false, "a container that does not exist is no error")
 		case "ignore":
 			fs.BoolVarP(&s.ignore, "ignore", "i", false, "a container that does not exist is no error")
 		}
@@ -72,7 +74,7 @@ func (s *selection) choose(c caller, args []string, among func(engine.Record) bo
 func (s *selection) nothing() error {
 	ways := []string{"needs a container"}
 	for _, name := range s.defined {
-		if name != "ignore" {
+		if !strings.HasPrefix(name, "ignore") {
 			ways = append(ways, "or --"+strings.TrimSuffix(name, "-long"))
 		}
 	}

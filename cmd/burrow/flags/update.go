@@ -3,6 +3,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -28,6 +29,21 @@ func AddUpdate(fs *pflag.FlagSet) *Update {
 		fs.Lookup(name).Hidden = true
 	}
 	return u
+}
+
+// UpdateRefusals are the limits of Podman's and Docker's `update` that are not
+// carried out.
+func UpdateRefusals() []Refusal {
+	var out []Refusal
+	for _, r := range refusedResources() {
+		if slices.Contains([]string{
+			"blkio-weight-device", "cpu-rt-period", "cpu-rt-runtime", "device-read-bps", "device-read-iops",
+			"device-write-bps", "device-write-iops", "kernel-memory", "memory-swappiness",
+		}, r.name) {
+			out = append(out, Refusal{r})
+		}
+	}
+	return out
 }
 
 // fixed are the flags among the limits that say where and not how much.
