@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -73,6 +74,7 @@ type session struct {
 	saved   *term.State
 	copied  chan struct{} // closed when all output has arrived
 	left    chan struct{} // closed when the user typed the detach keys
+	writing *atomic.Int32 // see supervised; nil: nobody is waited for
 }
 
 // attach connects the container's terminal with the caller's.
@@ -143,12 +145,22 @@ func (s *session) restore() {
 	}
 }
 
+// drainPatience is how long a log or a reader that is behind has to take the
+// last output.
+const drainPatience = time.Minute
+
 // drain waits until the last output has been copied. A process that outlived
-// the first one cannot exist (the pid namespace died), so this is short.
+// the first one and keeps its output open is not waited for; a log that is behind is.
 func (s *session) drain() {
-	select {
-	case <-s.copied:
-	case <-time.After(2 * time.Second):
+	for deadline := time.Now().Add(drainPatience); ; {
+		select {
+		case <-s.copied:
+			return
+		case <-time.After(2 * time.Second):
+		}
+		if s.writing == nil || s.writing.Load() == 0 || time.Now().After(deadline) {
+			return
+		}
 	}
 }
 

@@ -57,6 +57,11 @@ func (r Record) signal(sig syscall.Signal) error {
 // time either, the start ends. A container that does not run is none the worse for
 // it. It returns when the exit status is recorded.
 func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) (Record, error) {
+	return StopBy(ctx, d, ref, timeout, 0)
+}
+
+// StopBy is Stop with another signal than the container's own to ask by; 0: its own.
+func StopBy(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration, by syscall.Signal) (Record, error) {
 	rec, err := Lookup(d, ref)
 	if err != nil {
 		return rec, err
@@ -64,6 +69,9 @@ func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) 
 	begin := time.Now()
 	for {
 		if rec.Running() {
+			if by != 0 {
+				rec.Spec.Stop.Signal = by
+			}
 			return rec.stopRunning(ctx, d, timeout)
 		}
 		now, resting, err := rec.leaveAtRest(d)

@@ -21,7 +21,7 @@ func Prune(ctx context.Context, d paths.Dirs, f *Filter) (removed []string, err 
 		}
 		id, e := Remove(ctx, d, r.ID, false)
 		switch {
-		case errors.Is(e, ErrNoContainer), errors.Is(e, ErrRunning), errors.Is(e, errClaimed):
+		case errors.Is(e, ErrNoContainer), errors.Is(e, ErrRunning), errors.Is(e, errClaimed), errors.Is(e, ErrRequired):
 		case e != nil:
 			err = errors.Join(err, e)
 		default:

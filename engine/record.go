@@ -71,6 +71,7 @@ type Record struct {
 	// What follows is in a file of its own, which List does not read.
 	Spec     spec.Spec       `json:"-"`
 	Security security.Report `json:"-"`
+	Payload  Payload         `json:"-"`
 
 	dir string // where it was read
 }
@@ -80,6 +81,7 @@ type Record struct {
 type details struct {
 	Spec     spec.Spec       `json:"spec"`
 	Security security.Report `json:"security_report"`
+	Payload  Payload         `json:"payload"`
 }
 
 const (
@@ -105,6 +107,9 @@ func (r *run) writeRecord(context.Context) error {
 		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
 		Security: r.policy.Report(),
 	}
+	if command, err := r.command(); err == nil {
+		r.record.Payload = r.payload(command)
+	}
 	for _, p := range r.network.ports {
 		r.record.Ports = append(r.record.Ports, p.String())
 	}
@@ -113,7 +118,7 @@ func (r *run) writeRecord(context.Context) error {
 		r.record.Slice, r.record.SliceRef = r.slice.Ref.String(), &r.slice.Ref
 	}
 	// The record comes last: where there is one, there are details.
-	if err := saveJSON(r.dir, detailsFile, details{Spec: r.record.Spec, Security: r.record.Security}); err != nil {
+	if err := r.record.saveDetails(r.dir); err != nil {
 		return err
 	}
 	return saveRecord(r.dir, r.record)
@@ -218,7 +223,7 @@ func LoadRecord(dir string) (Record, error) {
 	if err != nil { // not wrapped: a record without details does exist
 		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}
-	rec.Spec, rec.Security = more.Spec, more.Security
+	rec.Spec, rec.Security, rec.Payload = more.Spec, more.Security, more.Payload
 	return rec, nil
 }
 

@@ -38,6 +38,9 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 	if err != nil {
 		return "", err
 	}
+	if err := rec.notRequired(d); err != nil {
+		return "", err
+	}
 	dir := filepath.Join(d.Containers(), rec.ID)
 	ours := rec.Remove // --rm: what its own run does counts as done
 	var hold *os.File

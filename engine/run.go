@@ -80,6 +80,9 @@ func makeSteps(r *run) []step {
 	return []step{
 		{"find image", r.findImage},         // may fetch it
 		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
+		{"check log", r.checkLog},           // the same
+		{"find required", r.findRequired},   //
+		{"replace", r.replace},              // last: what it removes does not come back
 		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
 		{"make volumes", r.makeVolumes},     // those that are missing
 	}
@@ -189,9 +192,10 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 // confineSelf takes from this process what it does not need any more now that
 // the payload runs: whoever took it over through the payload's output or its
 // network must not get further. Being unable to is no reason to end the payload.
+// With --restart and --rmi it will have to execute itself or another of our programs.
 func (r *run) confineSelf() {
 	err := sys.Undumpable()
-	if program := security.MonitorProgram(); program != nil && r.spec.Restart.Policy == spec.RestartNo {
+	if program := security.MonitorProgram(); program != nil && r.spec.Restart.Policy == spec.RestartNo && !r.spec.RemoveImage {
 		err = errors.Join(err, sys.FilterAllThreads(program))
 	}
 	if err != nil {
@@ -253,6 +257,9 @@ func (r *run) reserve(context.Context) error {
 	}
 	r.laterUnlessKept(func() { releaseName(r.opts.Dirs, currentName(r.dir, r.name), r.id) })
 	if r.hostname, err = r.findHostname(); err != nil {
+		return err
+	}
+	if err := r.markRequired(); err != nil {
 		return err
 	}
 	if err := r.writeIDFile(); err != nil {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,10 +26,12 @@ import (
 // in place of the caller's own terminal.
 type supervised struct {
 	hub    *hub
-	log    *ctrlog.Writer // nil: --log-driver=none
-	ends   []*os.File     // the container's ends of the pipes, closed once it has them
+	log    logWriter  // nil: --log-driver=none or passthrough
+	ends   []*os.File // the container's ends of the pipes, closed once it has them
 	pipes  map[ctrlog.Stream]*os.File
 	copied sync.WaitGroup
+	// writing counts the streams whose output somebody is being waited for to take.
+	writing atomic.Int32
 }
 
 // SuperviseOptions are what Supervise needs besides Options.
@@ -192,34 +194,6 @@ func (r *run) adopt(rec Record) {
 	}
 }
 
-// LogFormat is how the output of a supervised container is stored, "" if it is not.
-func LogFormat(l spec.Log) ctrlog.Format {
-	switch l.Driver {
-	case "", string(ctrlog.K8sFile):
-		return ctrlog.K8sFile
-	case string(ctrlog.JSONFile):
-		return ctrlog.JSONFile
-	}
-	return ""
-}
-
-// LogPath is where a container's log is.
-func LogPath(d paths.Dirs, id string) string {
-	return filepath.Join(d.Containers(), id, "ctr.log")
-}
-
-func (s *supervised) openLog(r *run) error {
-	format := LogFormat(r.spec.Log)
-	if format == "" {
-		return nil
-	}
-	w, err := ctrlog.Create(LogPath(r.opts.Dirs, r.id), ctrlog.Options{
-		Format: format, MaxSize: r.spec.Log.MaxSize, MaxFile: r.spec.Log.MaxFile,
-	})
-	s.log = w
-	return err
-}
-
 // wire gives the container its standard streams.
 func (s *supervised) wire(r *run) error {
 	stop, err := s.hub.listen(attachSocket(r.opts.Dirs, r.id))
@@ -229,6 +203,11 @@ func (s *supervised) wire(r *run) error {
 	r.later(stop)
 	if r.spec.Stdio.TTY {
 		return nil // the container makes its terminal itself
+	}
+	if r.spec.Log.Driver == spec.LogPassthrough {
+		s.hub.connect(nil, nil)
+		r.config.Stdin, r.config.Stdout, r.config.Stderr = r.opts.Stdin, r.opts.Stdout, r.opts.Stderr
+		return nil
 	}
 	for _, stream := range []ctrlog.Stream{ctrlog.Stdout, ctrlog.Stderr} {
 		read, write, err := os.Pipe()
@@ -262,16 +241,17 @@ func (s *supervised) attach(c *launch.Container) *session {
 	for _, f := range s.ends {
 		f.Close()
 	}
-	if c.Console != nil {
+	switch {
+	case c.Console != nil:
 		s.hub.connect(c.Console, func(rows, cols uint16) {
 			_ = unix.IoctlSetWinsize(int(c.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
 		})
 		s.copy(ctrlog.Stdout, frameStdout, c.Console)
-	} else {
+	case len(s.pipes) > 0:
 		s.copy(ctrlog.Stdout, frameStdout, s.pipes[ctrlog.Stdout])
 		s.copy(ctrlog.Stderr, frameStderr, s.pipes[ctrlog.Stderr])
 	}
-	out := &session{copied: make(chan struct{}), left: make(chan struct{})}
+	out := &session{copied: make(chan struct{}), left: make(chan struct{}), writing: &s.writing}
 	go func() {
 		s.copied.Wait()
 		close(out.copied)
@@ -283,67 +263,18 @@ func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
 	s.copied.Go(func() {
 		for {
 			err := readReady(from, func(b []byte) {
+				s.writing.Add(1)
 				if s.log != nil {
 					_ = s.log.Write(stream, b) // a full disk must not stop the payload
 				}
 				s.hub.output(kind, b)
+				s.writing.Add(-1)
 			})
 			if err != nil {
 				return // EOF, or EIO from a terminal whose last user is gone
 			}
 		}
 	})
-}
-
-// copyBuffers are for as long as there is something to copy: a container that is
-// silent keeps none.
-var copyBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
-
-// readReady waits until there is something to read from f and hands it to got, which
-// must not keep it.
-func readReady(f *os.File, got func([]byte)) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	patience := 0
-	if f.SetReadDeadline(time.Time{}) != nil {
-		patience = -1 // the runtime cannot wait for this one
-	}
-	var n int
-	var failed error
-	err = raw.Read(func(fd uintptr) bool {
-		poll := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if ready, err := ignoringEINTR(func() (int, error) { return unix.Poll(poll[:], patience) }); ready == 0 && err == nil {
-			return false // nothing yet: no buffer either
-		}
-		buf, _ := copyBuffers.Get().(*[16 << 10]byte)
-		defer copyBuffers.Put(buf)
-		n, failed = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), buf[:]) })
-		if errors.Is(failed, unix.EAGAIN) {
-			return false
-		}
-		if n > 0 {
-			got(buf[:n])
-		}
-		return true
-	})
-	if err == nil {
-		err = failed
-	}
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
-	return err
-}
-
-func ignoringEINTR(f func() (int, error)) (int, error) {
-	for {
-		n, err := f()
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
-		}
-	}
 }
 
 // attachSocket has a short name: a socket's path has at most 107 bytes.

@@ -59,7 +59,7 @@ func TestSupervise(t *testing.T) {
 	if res.Exit.Code() != 5 || res.Error != "" || !res.Started {
 		t.Errorf("%+v", res)
 	}
-	log := readFile(t, LogPath(d, rec.ID))
+	log := readFile(t, LogPath(d, rec))
 	for _, want := range []string{`stdout F out`, `stderr F err`, `stdout F got input`} {
 		if !regexp.MustCompile(want).MatchString(log) {
 			t.Errorf("%s is not in the log: %q", want, log)
@@ -144,7 +144,7 @@ func TestSupervisedTerminal(t *testing.T) {
 	if res := child.wait(t); res.Exit.Code() != 0 {
 		t.Errorf("%+v", res)
 	}
-	if exists(LogPath(d, rec.ID)) {
+	if exists(LogPath(d, rec)) {
 		t.Error("there is a log")
 	}
 	nothingLeft(t, d)

@@ -38,7 +38,7 @@ func Update(ctx context.Context, d paths.Dirs, ref string, change func(*spec.Spe
 	}
 	// The run writes this file before the container runs, and never after.
 	rec.Spec.Resources, rec.Spec.Restart = s.Resources, s.Restart
-	return rec, saveJSON(rec.dir, detailsFile, details{Spec: rec.Spec, Security: rec.Security})
+	return rec, rec.saveDetails(rec.dir)
 }
 
 // updateCgroup sets what has changed in a running container's cgroup.

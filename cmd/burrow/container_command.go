@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
 )
 
@@ -30,9 +31,11 @@ func (a *app) containerCommand() *cobra.Command {
 			return nil
 		},
 	}
+	refuse(exists, flags.On("external", "burrow's storage has no containers but its own", ""))
 	list := a.psCommand()
 	list.Use, list.Aliases = "ls [OPTIONS]", []string{"list", "ps"}
-	cmd.AddCommand(list, exists)
+	cmd.AddCommand(list, exists, a.cloneCommand(), a.cleanupCommand())
+	cmd.AddCommand(refusedContainerCommands()...)
 	cmd.AddCommand(a.containerVerbs()...)
 	return cmd
 }
@@ -44,6 +47,7 @@ func (a *app) containerVerbs() []*cobra.Command {
 		a.attachCommand(), a.execCommand(), a.waitCommand(), a.logsCommand(), a.rmCommand(), a.inspectCommand(),
 		a.renameCommand(), a.portCommand(), a.topCommand(), a.cpCommand(),
 		a.exportCommand(), a.diffCommand(), a.commitCommand(), a.pauseCommand(), a.unpauseCommand(), a.initCommand(),
+		a.mountCommand(), a.unmountCommand(),
 		a.statsCommand(), a.updateCommand(), a.pruneCommand(),
 	}
 }

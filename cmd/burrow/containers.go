@@ -1,18 +1,26 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
+type removeFlags struct {
+	force, depend, volumes bool
+	timeout                string
+	pick                   selection
+}
+
 func (a *app) rmCommand() *cobra.Command {
-	var force, ignore, all, volumes bool
+	var f removeFlags
 	cmd := &cobra.Command{
 		Use: "rm [OPTIONS] CONTAINER [CONTAINER...]", Short: "Remove containers",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -20,50 +28,84 @@ func (a *app) rmCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.timeout != "" && !f.force {
+				return hint.New(errors.New("--time needs --force: nothing that runs is removed without"), "burrow rm -f")
+			}
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "")
 			}
-			if all {
-				if args, err = allIDs(c, args); err != nil {
-					return err
-				}
-			} else if len(args) == 0 {
-				return atLeastOne("a container, or --all")(cmd, args)
+			all := f.pick.all && len(f.pick.filters) == 0
+			if all { // damaged ones too
+				args, err = allIDs(c, args)
+			} else {
+				args, err = f.pick.choose(c, args, nil)
 			}
-			var failed error
-			for _, ref := range args {
-				rec, _ := engine.Lookup(c.dirs, ref)
-				id, err := engine.Remove(cmd.Context(), c.dirs, ref, force)
-				if err == nil && volumes {
-					err = engine.DropVolumes(c.dirs, rec)
-				}
-				if errors.Is(err, engine.ErrNoContainer) && (ignore || force) {
-					continue
-				}
-				if err != nil {
-					failed = err
-					say(a.err, err)
-					continue
-				}
-				fmt.Fprintln(a.out, id)
+			if err != nil {
+				return err
 			}
-			if failed == nil {
-				return nil
-			}
-			if errors.Is(failed, engine.ErrNoContainer) {
-				return exitCode(1) // as Podman's
-			}
-			if errors.Is(failed, engine.ErrRunning) {
-				return exitCode(2)
-			}
-			return exitCode(exitError)
+			return a.remove(cmd.Context(), c, args, f)
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill the container if it runs")
-	cmd.Flags().BoolVarP(&volumes, "volumes", "v", false, "remove the container's anonymous volumes too")
-	cmd.Flags().BoolVarP(&ignore, "ignore", "i", false, "a container that does not exist is no error")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "all containers")
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.force, "force", "f", false, "kill the container if it runs")
+	fs.BoolVar(&f.depend, "depend", false, "also those that require it")
+	fs.BoolVarP(&f.volumes, "volumes", "v", false, "remove the container's anonymous volumes too")
+	fs.StringVarP(&f.timeout, "time", "t", "", "`SECONDS` to ask it to end before killing (with --force; default: none)")
+	f.pick.define(fs, "all", "latest", "filter-long", "cidfile", "ignore")
+	refuse(cmd, flags.On("link", "there are no links between containers", ""))
 	return cmd
+}
+
+// remove goes on after an error, and ends with Podman's exit code for the last.
+func (a *app) remove(ctx context.Context, c caller, refs []string, f removeFlags) error {
+	var failed error
+	for _, ref := range refs {
+		err := a.removeOne(ctx, c, ref, f)
+		if errors.Is(err, engine.ErrNoContainer) && (f.pick.ignore || f.force) {
+			continue
+		}
+		if err != nil {
+			failed = err
+			say(a.err, err)
+		}
+	}
+	switch {
+	case failed == nil:
+		return nil
+	case errors.Is(failed, engine.ErrNoContainer):
+		return exitCode(1)
+	case errors.Is(failed, engine.ErrRunning):
+		return exitCode(2)
+	}
+	return exitCode(exitError)
+}
+
+func (a *app) removeOne(ctx context.Context, c caller, ref string, f removeFlags) error {
+	rec, err := engine.Lookup(c.dirs, ref)
+	if err == nil && f.depend {
+		for _, id := range rec.Dependents(c.dirs) {
+			if err := a.removeOne(ctx, c, id, f); err != nil && !errors.Is(err, engine.ErrNoContainer) {
+				return err
+			}
+		}
+	}
+	if err == nil && f.force && f.timeout != "" {
+		t, err := seconds(f.timeout)
+		if err != nil {
+			return fmt.Errorf("--time %w", err)
+		}
+		if _, err := engine.Stop(ctx, c.dirs, rec.ID, t); err != nil {
+			return err
+		}
+	}
+	id, err := engine.Remove(ctx, c.dirs, ref, f.force)
+	if err == nil && f.volumes {
+		err = engine.DropVolumes(c.dirs, rec)
+	}
+	if err == nil {
+		fmt.Fprintln(a.out, id)
+	}
+	return err
 }
 
 func allIDs(c caller, args []string) ([]string, error) {
@@ -85,41 +127,6 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// inspectCommand shows containers from their records and leaves images to the
-// executable that knows them.
-func (a *app) inspectCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "inspect [OPTIONS] CONTAINER|IMAGE [...]", Short: "Show a container or an image as JSON",
-		DisableFlagParsing: true,
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o, err := parseInspect(args)
-		if err != nil {
-			return err
-		}
-		if o.help {
-			return cmd.Help()
-		}
-		c, _, _, err := whoAmI()
-		if err != nil {
-			return err
-		}
-		if o.kind != "image" {
-			records, err := lookupAll(c, o.names)
-			if err == nil {
-				return a.printInspect(records, o.format)
-			}
-			if o.kind == "container" || !errors.Is(err, engine.ErrNoContainer) {
-				return err
-			}
-		}
-		return a.execImageTool(cmd.Context(), append([]string{"inspect"}, args...))
-	}
-	cmd.Flags().StringP("format", "f", "", "json, or a Go template")
-	cmd.Flags().StringP("type", "t", "all", "container, image or all")
-	return cmd
-}
-
 func lookupAll(c caller, names []string) ([]engine.Record, error) {
 	out := make([]engine.Record, 0, len(names))
 	for _, n := range names {
@@ -130,55 +137,4 @@ func lookupAll(c caller, names []string) ([]engine.Record, error) {
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-// inspectOptions are read by hand, because what is meant for an image goes on
-// to the other executable unread.
-type inspectOptions struct {
-	names        []string
-	format, kind string
-	help         bool
-}
-
-func parseInspect(args []string) (o inspectOptions, err error) {
-	o.kind = "all"
-	for i := 0; i < len(args); i++ {
-		if args[i] == "--" {
-			o.names = append(o.names, args[i+1:]...)
-			break
-		}
-		name, value, has := strings.Cut(args[i], "=")
-		var to *string
-		switch name {
-		case "-f", "--format":
-			to = &o.format
-		case "-t", "--type":
-			to = &o.kind
-		case "-h", "--help":
-			o.help = true
-			continue
-		default:
-			if strings.HasPrefix(name, "-") {
-				return o, fmt.Errorf("unknown flag: %s", name)
-			}
-			o.names = append(o.names, args[i])
-			continue
-		}
-		if !has {
-			if i++; i >= len(args) {
-				return o, fmt.Errorf("flag needs an argument: %s", name)
-			}
-			value = args[i]
-		}
-		*to = value
-	}
-	switch {
-	case o.help:
-		return o, nil
-	case o.kind != "all" && o.kind != "container" && o.kind != "image":
-		return o, fmt.Errorf("--type %q: inspect knows container, image and all", o.kind)
-	case len(o.names) == 0:
-		return o, errors.New("burrow inspect needs a container or an image")
-	}
-	return o, nil
 }

@@ -47,7 +47,10 @@ whoever it belongs to, as the container numbers it.`,
 	f.BoolVarP(&opts.KeepOwners, "archive", "a", false, "keep owners on the way into a container")
 	f.BoolVar(&opts.Overwrite, "overwrite", false, "replace a directory by a file and the other way round")
 	f.BoolVarP(&follow, "follow-link", "L", true, "a SOURCE that is a link stands for its target (always)")
-	f.Lookup("follow-link").Hidden = true
+	f.BoolP("quiet", "q", true, "show no progress (never)")
+	for _, name := range []string{"follow-link", "quiet"} {
+		f.Lookup(name).Hidden = true
+	}
 	return cmd
 }
 

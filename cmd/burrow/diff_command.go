@@ -72,23 +72,3 @@ func (a *app) printChanges(list []engine.Change, format string) error {
 	}
 	return a.printJSON(out)
 }
-
-// oneOrLatest is the one container that a command is about.
-func oneOrLatest(c caller, args []string, latest bool) ([]string, error) {
-	switch {
-	case latest && len(args) > 0:
-		return nil, errors.New("--latest and names exclude each other")
-	case !latest && len(args) != 1:
-		return nil, errors.New("needs one container, or --latest")
-	case !latest:
-		return args, nil
-	}
-	records, _, err := engine.List(c.dirs)
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, fmt.Errorf("--latest: %w: there is none at all", engine.ErrNoContainer)
-	}
-	return []string{records[0].ID}, nil
-}

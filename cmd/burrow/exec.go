@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"strconv"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +17,8 @@ type execFlags struct {
 	user, workdir, detachKeys            string
 	env, envFiles                        []string
 	preserve                             int
+	latest                               bool
+	cidfile                              string
 }
 
 func (a *app) execCommand() *cobra.Command {
@@ -30,12 +26,15 @@ func (a *app) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "exec [OPTIONS] CONTAINER COMMAND [ARG...]", Short: "Run a further command in a running container",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return atLeastOne("a container and a command")(cmd, nil)
-			}
 			c, uids, gids, err := whoAmI()
 			if err != nil {
 				return err
+			}
+			if args, err = f.target(c, args); err != nil {
+				return err
+			}
+			if len(args) < 2 {
+				return atLeastOne("a container and a command")(cmd, nil)
 			}
 			e, err := f.spec(args[1:])
 			if err != nil {
@@ -68,7 +67,24 @@ func (a *app) execCommand() *cobra.Command {
 	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read variables from `FILE`")
 	fs.StringVar(&f.detachKeys, "detach-keys", "", "`KEYS` that end the connection")
 	fs.IntVar(&f.preserve, "preserve-fds", 0, "hand in the `N` file descriptors from 3 on")
+	fs.BoolVarP(&f.latest, "latest", "l", false, "in the container that was made last")
+	fs.StringVar(&f.cidfile, "cidfile", "", "in the container whose ID is in `FILE`")
 	return cmd
+}
+
+// target puts the container before the command, if a flag says which it is.
+func (f execFlags) target(c caller, args []string) ([]string, error) {
+	pick := selection{latest: f.latest}
+	switch {
+	case f.latest && f.cidfile != "":
+		return nil, errors.New("--latest and --cidfile exclude each other")
+	case f.cidfile != "":
+		pick.cidfiles = []string{f.cidfile}
+	case !f.latest:
+		return args, nil
+	}
+	ids, err := pick.choose(c, nil, nil)
+	return append(ids, args...), err
 }
 
 func (f execFlags) spec(args []string) (engine.ExecSpec, error) {
@@ -121,101 +137,4 @@ func (f execFlags) environment(env *spec.Env) error {
 		env.Set = append(env.Set, vars...)
 	}
 	return nil
-}
-
-// topCommand lists a container's processes from the host's /proc: nothing of
-// the image is executed for it (CVE-2022-1227).
-func (a *app) topCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "top CONTAINER", Short: "List the processes of a container", Args: exactly(1, "one container"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			rec, err := engine.Lookup(c.dirs, args[0])
-			if err != nil {
-				return err
-			}
-			if !rec.Running() {
-				return fmt.Errorf("%s: %w", args[0], engine.ErrNotRunning)
-			}
-			list, err := processesOf(rec.PID)
-			if err != nil {
-				return err
-			}
-			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "UID\tPID\tHPID\tSTATE\tCOMMAND")
-			for _, p := range list {
-				fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", p.uid, p.pid, p.host, p.state, oneLine(p.command))
-			}
-			return w.Flush()
-		},
-	}
-}
-
-type process struct {
-	pid, host           int
-	uid, state, command string
-}
-
-// processesOf finds the processes in the pid namespace of init.
-func processesOf(init int) ([]process, error) {
-	want, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", init))
-	if err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var out []process
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err != nil || ns != want {
-			continue
-		}
-		if p, ok := readProcess(pid); ok {
-			out = append(out, p)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].pid < out[j].pid })
-	return out, nil
-}
-
-func readProcess(host int) (process, bool) {
-	dir := "/proc/" + strconv.Itoa(host)
-	status, err := os.ReadFile(dir + "/status")
-	if err != nil {
-		return process{}, false
-	}
-	p := process{host: host}
-	var name string
-	sc := bufio.NewScanner(bytes.NewReader(status))
-	for sc.Scan() {
-		key, value, _ := strings.Cut(sc.Text(), ":")
-		fields := strings.Fields(value)
-		if len(fields) == 0 {
-			continue
-		}
-		switch key {
-		case "Name":
-			name = fields[0]
-		case "State":
-			p.state = fields[0]
-		case "Uid":
-			p.uid = fields[0]
-		case "NSpid":
-			p.pid, _ = strconv.Atoi(fields[len(fields)-1])
-		}
-	}
-	command, _ := os.ReadFile(dir + "/cmdline")
-	p.command = strings.ReplaceAll(strings.TrimRight(string(command), "\x00"), "\x00", " ")
-	if p.command == "" {
-		p.command = "[" + name + "]"
-	}
-	return p, true
 }

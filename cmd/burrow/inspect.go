@@ -1,7 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/burrow-run/burrow/engine"
@@ -20,9 +21,26 @@ type inspected struct {
 	State   inspectedState
 	Image   string
 	// ImageName is the name the image had when the container was made.
-	ImageName  string
-	Config     inspectedConfig
-	HostConfig inspectedHost
+	ImageName       string
+	ImageDigest     string
+	Rootfs          string // of --rootfs
+	LogPath         string
+	PidFile         string
+	RestartCount    int
+	Driver          string
+	MountLabel      string
+	ProcessLabel    string
+	AppArmorProfile string
+	EffectiveCaps   []string
+	BoundingCaps    []string
+	GraphDriver     inspectedDriver
+	SizeRw          *int64 `json:",omitempty"` // with --size
+	SizeRootFs      *int64 `json:",omitempty"`
+	Mounts          []inspectedMount
+	Dependencies    []string // what --requires names
+	NetworkSettings inspectedNetwork
+	Config          inspectedConfig
+	HostConfig      inspectedHost
 	// IDMappings are what the container's IDs are on the host side of its
 	// namespace: IDs of the anchor.
 	IDMappings     inspectedIDs
@@ -33,27 +51,16 @@ type inspectedState struct {
 	Status     string
 	Running    bool
 	Paused     bool
+	Restarting bool
 	OOMKilled  bool
+	Dead       bool
 	Pid        int
 	ExitCode   int
+	Error      string
 	StartedAt  time.Time
 	FinishedAt time.Time
 	// CgroupPath is where the container is below /sys/fs/cgroup, empty without a cgroup of its own.
 	CgroupPath string
-}
-
-type inspectedHost struct {
-	NetworkMode    string
-	UsernsMode     string
-	Binds          []string
-	PortBindings   []string
-	AutoRemove     bool
-	Privileged     bool
-	ReadonlyRootfs bool
-	CapAdd         []string
-	CapDrop        []string
-	SecurityOpt    []string
-	inspectedLimits
 }
 
 // inspectedLimits are the limits as they were asked for; 0 is none.
@@ -83,18 +90,37 @@ func limitsOf(r spec.Resources, limited bool) inspectedLimits {
 	return l
 }
 
-// inspectedConfig leaves the values of the environment out: they may be secrets.
 type inspectedConfig struct {
-	Hostname    string
-	User        string
-	WorkingDir  string
-	Tty         bool // Docker's name
-	OpenStdin   bool
-	Labels      map[string]string
-	Annotations map[string]string
-	StopSignal  string
-	StopTimeout int // seconds
-	Healthcheck *inspectedHealthcheck
+	Hostname     string
+	Domainname   string
+	User         string
+	AttachStdin  bool
+	AttachStdout bool
+	AttachStderr bool
+	Tty          bool // Docker's name
+	OpenStdin    bool
+	StdinOnce    bool
+	Env          []string // without those of secrets
+	Cmd          []string
+	Image        string
+	Volumes      map[string]struct{}
+	WorkingDir   string
+	Entrypoint   []string
+	ExposedPorts map[string]struct{}
+	Labels       map[string]string
+	Annotations  map[string]string
+	StopSignal   string
+	StopTimeout  int // seconds
+	Timeout      int // seconds, 0 is none
+	Umask        string
+	Secrets      []inspectedSecret
+	Healthcheck  *inspectedHealthcheck
+}
+
+type inspectedSecret struct {
+	Name     string
+	UID, GID uint32
+	Mode     uint32
 }
 
 type inspectedHealthcheck struct {
@@ -107,11 +133,24 @@ type inspectedHealthcheck struct {
 
 type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
 
-func (a *app) printInspect(records []engine.Record, template string) error {
+func (a *app) printInspect(c caller, records []engine.Record, o inspectOptions) error {
 	list := make([]inspected, 0, len(records))
 	for _, r := range records {
-		list = append(list, view(r))
+		v := view(c, r)
+		if o.size {
+			written, total, err := engine.Size(c.dirs, r)
+			if err != nil {
+				return err
+			}
+			v.SizeRw, v.SizeRootFs = &written, &total
+		}
+		list = append(list, v)
 	}
+	return printEach(a, list, o.format)
+}
+
+// printEach prints a JSON list, or each value through a template.
+func printEach[T any](a *app, list []T, template string) error {
 	if template == "" || template == "json" {
 		return a.printJSON(list)
 	}
@@ -119,48 +158,57 @@ func (a *app) printInspect(records []engine.Record, template string) error {
 	if err != nil {
 		return err
 	}
-	return format.Print(t, a.out, list, nil, 0)
+	var out bytes.Buffer
+	err = format.Print(t, &out, list, nil, 0)
+	if err != nil { // as Docker: what is no name of ours may be one of the JSON, such as .Id
+		if raw, rawErr := asJSON(list); rawErr == nil {
+			out.Reset()
+			if format.Print(t.Strict(), &out, raw, nil, 0) == nil {
+				err = nil
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = out.WriteTo(a.out)
+	return err
 }
 
-func view(r engine.Record) inspected {
+// asJSON is a list as those see it who read our JSON.
+func asJSON[T any](list []T) (raw []map[string]any, err error) {
+	b, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return raw, d.Decode(&raw)
+}
+
+func view(c caller, r engine.Record) inspected {
 	v := inspected{
-		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image,
+		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image, ImageDigest: r.Payload.ImageDigest,
 		State: inspectedState{
-			Status: "exited", Running: r.Running(), OOMKilled: r.OOMKilled, Pid: r.PID, ExitCode: r.ExitCode,
+			Status: r.State(), Running: r.Running(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup,
 		},
-		HostConfig: inspectedHost{
-			NetworkMode: r.Network, UsernsMode: r.Userns, PortBindings: r.Ports, AutoRemove: r.Remove,
-			Privileged: r.Spec.Security.Privileged, ReadonlyRootfs: r.Spec.Root.ReadOnly,
-			CapAdd: r.Spec.Security.CapAdd, CapDrop: r.Spec.Security.CapDrop, SecurityOpt: r.Spec.Security.Options,
-			inspectedLimits: limitsOf(r.Spec.Resources, r.Cgroup != ""),
-		},
-		SecurityReport: r.Security,
+		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",
+		MountLabel: r.Security.SELinux.MountLabel, ProcessLabel: r.Security.SELinux.ProcessLabel, AppArmorProfile: r.Security.AppArmor,
+		GraphDriver: graphDriver(c, r), Mounts: mountsOf(c, r), Dependencies: orNone(r.Spec.Requires),
+		NetworkSettings: networkOf(r), Config: configOf(r), HostConfig: hostOf(r), SecurityReport: r.Security,
 	}
-	m := r.Metadata
-	v.Config = inspectedConfig{
-		Hostname: r.Hostname, User: m.User, WorkingDir: m.WorkingDir, Tty: r.Spec.Stdio.TTY, OpenStdin: r.Spec.Stdio.Interactive,
-		Labels: m.Labels, Annotations: m.Annotations, StopSignal: m.StopSignal,
-		StopTimeout: int(r.Spec.Stop.Timeout.Seconds()), Healthcheck: (*inspectedHealthcheck)(m.Healthcheck),
+	if r.Spec.Rootfs != nil {
+		v.Rootfs = r.Spec.Rootfs.Dir
 	}
 	if len(r.Command) > 0 {
 		v.Path, v.Args = r.Command[0], r.Command[1:]
 	}
+	v.State.Paused, v.State.Dead = v.State.Status == "paused", v.State.Status == "dead"
 	if v.State.Running {
-		v.State.Status, v.State.Paused = r.State(), r.Paused()
-	} else if r.PID == 0 {
-		v.State.Status = "created"
+		v.State.Pid = r.PID
 	}
-	for _, e := range r.UIDMap {
-		v.IDMappings.UidMap = append(v.IDMappings.UidMap, fmt.Sprintf("%d:%d:%d", e.Container, e.Host, e.Count))
-	}
-	for _, e := range r.GIDMap {
-		v.IDMappings.GidMap = append(v.IDMappings.GidMap, fmt.Sprintf("%d:%d:%d", e.Container, e.Host, e.Count))
-	}
-	for _, m := range r.Spec.Mounts {
-		if m.Source != "" {
-			v.HostConfig.Binds = append(v.HostConfig.Binds, m.Source+":"+m.Dest)
-		}
-	}
+	v.EffectiveCaps, v.BoundingCaps = capsOf(r)
+	v.IDMappings = inspectedIDs{mapLines(r.UIDMap), mapLines(r.GIDMap)}
 	return v
 }

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
@@ -48,7 +47,9 @@ func (a *app) createCommand() *cobra.Command {
 }
 
 func (a *app) startCommand() *cobra.Command {
-	var attach, interactive, all bool
+	var attach, interactive bool
+	var pick selection
+	io := attachFlags{}
 	cmd := &cobra.Command{
 		Use: "start [OPTIONS] CONTAINER [CONTAINER...]", Short: "Start containers",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,24 +60,24 @@ func (a *app) startCommand() *cobra.Command {
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "")
 			}
-			if all {
-				if args, err = idsWhere(c, args, func(r engine.Record) bool { return !r.Running() }); err != nil {
-					return err
-				}
-			} else if err := atLeastOne("a container, or --all")(cmd, args); err != nil {
+			args, err = pick.choose(c, args, func(r engine.Record) bool { return !r.Running() })
+			if err != nil {
 				return err
 			}
 			if attach || interactive {
-				return a.startOne(cmd.Context(), c, args, interactive)
+				return a.startOne(cmd, c, args, interactive, io)
 			}
 			return a.each(args, func(ref string) error {
 				rec, err := engine.Lookup(c.dirs, ref)
 				if err != nil {
 					return err
 				}
+				if err := a.startRequired(cmd.Context(), c, rec); err != nil {
+					return err
+				}
 				if !rec.Running() {
 					// Of several that start it one does; for the others it runs already.
-					err := startSupervisor(cmd.Context(), rec.ID, nil)
+					err := a.startSupervisor(cmd.Context(), rec, nil)
 					if err != nil && !errors.Is(err, engine.ErrRunning) {
 						return err
 					}
@@ -86,13 +87,59 @@ func (a *app) startCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&attach, "attach", "a", false, "show its output and wait for its end")
-	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "connect standard input")
-	cmd.Flags().BoolVar(&all, "all", false, "all that do not run")
+	fs := cmd.Flags()
+	fs.BoolVarP(&attach, "attach", "a", false, "show its output and wait for its end")
+	fs.BoolVarP(&interactive, "interactive", "i", false, "connect standard input")
+	fs.BoolVar(&pick.all, "all", false, "all that do not run") // -a is --attach
+	pick.define(fs, "latest", "filter")
+	io.define(fs)
+	refuse(cmd,
+		flags.No("checkpoint", whyCheckpoint, ""), flags.No("checkpoint-dir", whyCheckpoint, ""))
 	return cmd
 }
 
-func (a *app) startOne(ctx context.Context, c caller, args []string, interactive bool) error {
+// startRequired starts what --requires names, and what that requires.
+func (a *app) startRequired(ctx context.Context, c caller, rec engine.Record) error {
+	for _, id := range rec.Spec.Requires {
+		other, err := engine.Lookup(c.dirs, id)
+		if err != nil {
+			return fmt.Errorf("start %s: a container that it requires: %w", rec.Name, err)
+		}
+		if err := a.startRequired(ctx, c, other); err != nil {
+			return err
+		}
+		if other.Running() {
+			continue
+		}
+		if err := a.startSupervisor(ctx, other, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
+			return fmt.Errorf("start %s, which %s requires: %w", other.Name, rec.Name, err)
+		}
+	}
+	return nil
+}
+
+// attachFlags are about the connection of a command with a container.
+type attachFlags struct {
+	keys     string
+	sigProxy bool
+}
+
+func (f *attachFlags) define(fs *pflag.FlagSet) {
+	fs.StringVar(&f.keys, "detach-keys", "", "`KEYS` that end the connection; empty for none (default: the container's)")
+	fs.BoolVar(&f.sigProxy, "sig-proxy", true, "forward signals to the container")
+}
+
+func (f *attachFlags) apply(cmd *cobra.Command, io *spec.Stdio) (err error) {
+	io.SigProxy = f.sigProxy
+	if cmd.Flags().Changed("detach-keys") {
+		if io.DetachKeys, err = spec.ParseDetachKeys(f.keys); err != nil {
+			return fmt.Errorf("--detach-keys %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) startOne(cmd *cobra.Command, c caller, args []string, interactive bool, f attachFlags) error {
 	if len(args) != 1 {
 		return errors.New("burrow start --attach takes one container")
 	}
@@ -102,15 +149,20 @@ func (a *app) startOne(ctx context.Context, c caller, args []string, interactive
 	}
 	io := rec.Spec.Stdio
 	io.Interactive = io.Interactive && interactive
-	return a.startAttached(ctx, rec, io)
+	if err := f.apply(cmd, &io); err != nil {
+		return err
+	}
+	if err := a.startRequired(cmd.Context(), c, rec); err != nil {
+		return err
+	}
+	return a.startAttached(cmd.Context(), rec, io)
 }
 
 func (a *app) attachCommand() *cobra.Command {
-	var noStdin bool
-	var keys string
-	sigProxy := true
+	var noStdin, latest bool
+	f := attachFlags{}
 	cmd := &cobra.Command{
-		Use: "attach [OPTIONS] CONTAINER", Short: "Connect with a running container", Args: exactly(1, "one container"),
+		Use: "attach [OPTIONS] CONTAINER", Short: "Connect with a running container",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, _, err := whoAmI()
 			if err != nil {
@@ -118,6 +170,9 @@ func (a *app) attachCommand() *cobra.Command {
 			}
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "")
+			}
+			if args, err = oneOrLatest(c, args, latest); err != nil {
+				return err
 			}
 			rec, err := engine.Lookup(c.dirs, args[0])
 			if err != nil {
@@ -130,121 +185,16 @@ func (a *app) attachCommand() *cobra.Command {
 			defer conn.Close()
 			io := rec.Spec.Stdio
 			io.Interactive = io.Interactive && !noStdin
-			io.SigProxy = sigProxy
-			if cmd.Flags().Changed("detach-keys") {
-				if io.DetachKeys, err = spec.ParseDetachKeys(keys); err != nil {
-					return fmt.Errorf("--detach-keys %w", err)
-				}
+			if err := f.apply(cmd, &io); err != nil {
+				return err
 			}
 			return a.serve(cmd.Context(), conn, rec, io)
 		},
 	}
 	cmd.Flags().BoolVar(&noStdin, "no-stdin", false, "do not connect standard input")
-	cmd.Flags().StringVar(&keys, "detach-keys", "", "`KEYS` that end the connection")
-	cmd.Flags().BoolVar(&sigProxy, "sig-proxy", true, "forward signals to the container")
+	cmd.Flags().BoolVarP(&latest, "latest", "l", false, "the container that was made last")
+	f.define(cmd.Flags())
 	return cmd
-}
-
-func (a *app) stopCommand() *cobra.Command {
-	var timeout string
-	var all, ignore bool
-	cmd := &cobra.Command{
-		Use: "stop [OPTIONS] CONTAINER [CONTAINER...]", Short: "Ask containers to end, and kill them if they do not",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onRunning(cmd, args, all, ignore, func(c caller, ref string) error {
-				t, err := stopTimeout(c, ref, timeout)
-				if err != nil {
-					return err
-				}
-				_, err = engine.Stop(cmd.Context(), c.dirs, ref, t)
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&timeout, "time", "t", "", "`SECONDS` to wait before killing (default: the container's, else 10)")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "all that run")
-	cmd.Flags().BoolVarP(&ignore, "ignore", "i", false, "a container that does not exist is no error")
-	return cmd
-}
-
-func (a *app) restartCommand() *cobra.Command {
-	var timeout string
-	var all, running bool
-	cmd := &cobra.Command{
-		Use: "restart [OPTIONS] CONTAINER [CONTAINER...]", Short: "Stop and start containers",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onRunning(cmd, args, all || running, false, func(c caller, ref string) error {
-				t, err := stopTimeout(c, ref, timeout)
-				if err != nil {
-					return err
-				}
-				rec, err := engine.Stop(cmd.Context(), c.dirs, ref, t)
-				if err != nil {
-					return err
-				}
-				if err := startSupervisor(cmd.Context(), rec.ID, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
-					return err
-				}
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&timeout, "time", "t", "", "`SECONDS` to wait before killing")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "all that run")
-	cmd.Flags().BoolVar(&running, "running", false, "all that run")
-	return cmd
-}
-
-func (a *app) killCommand() *cobra.Command {
-	var name string
-	var all bool
-	cmd := &cobra.Command{
-		Use: "kill [OPTIONS] CONTAINER [CONTAINER...]", Short: "Send a signal to containers",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			sig, err := spec.ParseSignal(name)
-			if err != nil {
-				return fmt.Errorf("--signal %w", err)
-			}
-			return a.onRunning(cmd, args, all, false, func(c caller, ref string) error {
-				rec, err := engine.Signal(c.dirs, ref, sig)
-				if err == nil && sig == syscall.SIGKILL {
-					_, err = engine.Stop(cmd.Context(), c.dirs, rec.ID, 0)
-				}
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&name, "signal", "s", "KILL", "`SIGNAL` by name or number")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "all that run")
-	return cmd
-}
-
-// onRunning does something to each container, inside the anchor.
-func (a *app) onRunning(cmd *cobra.Command, args []string, all, ignore bool, do func(c caller, ref string) error) error {
-	c, _, _, err := whoAmI()
-	if err != nil {
-		return err
-	}
-	if !c.inside {
-		return enterAnchor(cmd.Context(), c, "")
-	}
-	if all {
-		if args, err = idsWhere(c, args, engine.Record.Running); err != nil {
-			return err
-		}
-	} else if err := atLeastOne("a container, or --all")(cmd, args); err != nil {
-		return err
-	}
-	return a.each(args, func(ref string) error {
-		err := do(c, ref)
-		if ignore && errors.Is(err, engine.ErrNoContainer) {
-			return nil
-		}
-		if err == nil {
-			fmt.Fprintln(a.out, ref)
-		}
-		return err
-	})
 }
 
 // each goes on after an error, says each, and ends with the last one's code.
@@ -258,31 +208,24 @@ func (a *app) each(refs []string, do func(ref string) error) error {
 	return exitWith(code)
 }
 
-func idsWhere(c caller, args []string, want func(engine.Record) bool) ([]string, error) {
-	if len(args) > 0 {
-		return nil, errors.New("--all and names exclude each other")
-	}
-	records, _, err := engine.List(c.dirs)
-	var ids []string
-	for _, r := range records {
-		if want(r) {
-			ids = append(ids, r.ID)
-		}
-	}
-	return ids, err
-}
-
 func (a *app) waitCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "wait CONTAINER [CONTAINER...]", Short: "Wait until containers have ended and print their exit codes",
-		Args: atLeastOne("a container"),
+	var pick selection
+	cmd := &cobra.Command{
+		Use: "wait [OPTIONS] CONTAINER [CONTAINER...]", Short: "Wait until containers have ended and print their exit codes",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, _, err := whoAmI()
 			if err != nil {
 				return err
 			}
+			if args, err = pick.choose(c, args, nil); err != nil {
+				return err
+			}
 			return a.each(args, func(ref string) error {
 				rec, err := engine.Wait(cmd.Context(), c.dirs, ref)
+				if errors.Is(err, engine.ErrNoContainer) && pick.ignore {
+					fmt.Fprintln(a.out, -1) // as Podman's
+					return nil
+				}
 				if err == nil {
 					fmt.Fprintln(a.out, rec.ExitCode)
 				}
@@ -290,6 +233,9 @@ func (a *app) waitCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringP("interval", "i", "", "accepted for compatibility: the end is noticed at once")
+	pick.define(cmd.Flags(), "latest", "filter", "cidfile", "ignore-long")
+	return cmd
 }
 
 func (a *app) renameCommand() *cobra.Command {
@@ -306,33 +252,4 @@ func (a *app) renameCommand() *cobra.Command {
 			return engine.Rename(c.dirs, args[0], args[1])
 		},
 	}
-}
-
-func (a *app) portCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "port CONTAINER", Short: "Show the published ports of a container", Args: exactly(1, "one container"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			rec, err := engine.Lookup(c.dirs, args[0])
-			if err != nil {
-				return err
-			}
-			for _, p := range rec.Ports {
-				fmt.Fprintln(a.out, p)
-			}
-			return nil
-		},
-	}
-}
-
-// stopTimeout is how long the container gets: the flag's, else its own.
-func stopTimeout(c caller, ref, text string) (time.Duration, error) {
-	if text != "" {
-		return seconds(text)
-	}
-	rec, err := engine.Lookup(c.dirs, ref)
-	return rec.Spec.Stop.Timeout, err
 }

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 func (a *app) pauseCommand() *cobra.Command {
@@ -19,43 +15,15 @@ func (a *app) unpauseCommand() *cobra.Command {
 }
 
 func (a *app) freezer(name, short string, freeze bool, among func(engine.Record) bool) *cobra.Command {
-	var all bool
+	var pick selection
 	cmd := &cobra.Command{
 		Use: name + " [OPTIONS] CONTAINER [CONTAINER...]", Short: short,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			if !c.inside {
-				return enterAnchor(cmd.Context(), c, "")
-			}
-			if all {
-				if args, err = idsWhere(c, args, among); err != nil {
-					return err
-				}
-			} else if err := atLeastOne("a container, or --all")(cmd, args); err != nil {
-				return err
-			}
-			return a.each(args, func(ref string) error {
-				if err := engine.Pause(cmd.Context(), c.dirs, ref, freeze); err != nil {
-					return err
-				}
-				fmt.Fprintln(a.out, ref)
-				return nil
+			return a.onEach(cmd, args, &pick, among, func(c caller, ref string) error {
+				return engine.Pause(cmd.Context(), c.dirs, ref, freeze)
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "all containers that can be")
+	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile")
 	return cmd
-}
-
-// initCommand refuses what Podman has and what is nothing here.
-func (a *app) initCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "init CONTAINER", Short: "Not supported: a container is prepared when it starts", Hidden: true, Args: atLeastOne("a container"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return hint.New(errors.New("init: a container is prepared when it starts; there is nothing to do before"), "burrow start "+args[0])
-		},
-	}
 }

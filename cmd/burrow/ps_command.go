@@ -3,23 +3,29 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
+	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/internal/format"
 )
 
 type psFlags struct {
-	all, quiet, noTrunc, latest, noHeading, size bool
-	last                                         int
-	format, sort                                 string
-	filters                                      []string
+	all, quiet, noTrunc, latest, noHeading, size, ns, sync bool
+	last                                                   int
+	watch                                                  uint
+	format, sort                                           string
+	filters                                                []string
 }
 
 func (a *app) psCommand() *cobra.Command {
@@ -39,11 +45,13 @@ func (a *app) psCommand() *cobra.Command {
 			if f.size && !c.inside { // what containers wrote is not all ours to look at
 				return enterAnchor(cmd.Context(), c, "")
 			}
-			records, err := a.choose(c, f)
-			if err != nil {
-				return err
-			}
-			return show(c, records)
+			return a.repeat(cmd.Context(), f.watch, func() error {
+				records, err := a.choose(c, f)
+				if err != nil {
+					return err
+				}
+				return show(c, records)
+			})
 		},
 	}
 	fl := cmd.Flags()
@@ -56,9 +64,33 @@ func (a *app) psCommand() *cobra.Command {
 	fl.BoolVar(&f.noHeading, "noheading", false, "no headings")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "only IDs")
 	fl.BoolVarP(&f.size, "size", "s", false, "how much containers have written, and with their image")
+	fl.BoolVar(&f.ns, "ns", false, "the namespaces of each container")
+	fl.BoolVar(&f.sync, "sync", false, "the state of this moment, as it always is")
+	fl.UintVarP(&f.watch, "watch", "w", 0, "show it anew every `SECONDS`")
 	fl.StringVar(&f.sort, "sort", "created", "order by `WHAT`: command, created, id, image, names, runningfor, size or status")
+	refuse(cmd, flags.On("pod", "there are no pods yet", "").Short("p"),
+		flags.On("external", "burrow's storage has no containers but its own", "burrow ps --all"))
 	return cmd
 }
+
+// repeat shows something every few seconds until the user leaves; 0: once.
+func (a *app) repeat(ctx context.Context, seconds uint, show func() error) error {
+	for {
+		if seconds > 0 && term.IsTerminal(int(a.out.Fd())) {
+			fmt.Fprint(a.out, clearScreen)
+		}
+		if err := show(); err != nil || seconds == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Duration(min(seconds, 1<<31)) * time.Second):
+		}
+	}
+}
+
+const clearScreen = "\x1b[2J\x1b[H"
 
 // choose lists what the flags ask for.
 func (a *app) choose(c caller, f psFlags) ([]engine.Record, error) {
@@ -98,6 +130,8 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 		return nil, fmt.Errorf("--sort %q: ps sorts by command, created, id, image, names, runningfor, size or status", f.sort)
 	case f.quiet && f.format != "":
 		return nil, errors.New("--quiet and --format exclude each other")
+	case f.ns && (f.size || f.quiet || f.format != ""):
+		return nil, errors.New("--ns excludes --size, --quiet and --format")
 	}
 	switch f.format {
 	case "json":
@@ -181,6 +215,10 @@ func (a *app) printContainers(list []psRow, f psFlags) error {
 		return out.Flush()
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if f.ns {
+		printNamespaces(w, list, !f.noHeading)
+		return errors.Join(w.Flush(), out.Flush())
+	}
 	size := func(text string) string {
 		if f.size {
 			return "\t" + text
@@ -195,4 +233,16 @@ func (a *app) printContainers(list []psRow, f psFlags) error {
 			r.ID, oneLine(r.Image), r.Command, r.RunningFor, r.Status, r.Ports, r.Names, size(r.Size))
 	}
 	return errors.Join(w.Flush(), out.Flush())
+}
+
+// printNamespaces is Podman's table of them; a container that does not run has none.
+func printNamespaces(w io.Writer, list []psRow, heads bool) {
+	if heads {
+		fmt.Fprintln(w, "CONTAINER ID\tNAMES\tPID\tCGROUPNS\tIPC\tMNT\tNET\tPIDNS\tUSERNS\tUTS")
+	}
+	for _, r := range list {
+		n := r.namespaces()
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			r.ID, r.Names, r.Pid, n.Cgroup, n.IPC, n.Mnt, n.Net, n.PIDNS, n.User, n.UTS)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,31 @@ func (r *psRow) addSize(c caller) (err error) {
 	}
 	r.Size = fmt.Sprintf("%s (virtual %s)", units.HumanSizeWithPrecision(float64(r.written), 3), units.HumanSizeWithPrecision(float64(r.with), 3))
 	return nil
+}
+
+// psNamespaces are the numbers of a container's namespaces, as Podman prints them.
+type psNamespaces struct {
+	Cgroup string `json:"cgroup,omitempty"`
+	IPC    string `json:"ipc,omitempty"`
+	Mnt    string `json:"mnt,omitempty"`
+	Net    string `json:"net,omitempty"`
+	PIDNS  string `json:"pidns,omitempty"`
+	User   string `json:"userns,omitempty"`
+	UTS    string `json:"uts,omitempty"`
+}
+
+func (r psRow) namespaces() psNamespaces {
+	if r.Pid == 0 {
+		return psNamespaces{}
+	}
+	number := func(kind string) string {
+		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", r.Pid, kind)) // it may have ended
+		return strings.TrimSuffix(link[strings.IndexByte(link, '[')+1:], "]")
+	}
+	return psNamespaces{
+		Cgroup: number("cgroup"), IPC: number("ipc"), Mnt: number("mnt"), Net: number("net"),
+		PIDNS: number("pid"), User: number("user"), UTS: number("uts"),
+	}
 }
 
 // psPort is a published port as Podman prints it.

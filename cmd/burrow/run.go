@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,11 +49,17 @@ func (a *app) runCommand() *cobra.Command {
 		o := a.engineOptions(c, uids, gids)
 		// Descriptors to be preserved are this process's: then it is the parent.
 		onTerminal := s.Stdio.TTY && len(s.Stdio.PreserveFDs) == 0
-		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo {
-			return a.runSupervised(cmd.Context(), s, o)
+		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo || s.Log.Stored() {
+			return a.runSupervised(cmd.Context(), c, s, o)
 		}
 		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
+		if err := a.startNamed(cmd.Context(), c, s.Requires); err != nil {
+			return err
+		}
 		exit, err := engine.Run(cmd.Context(), s, o)
+		if s.RemoveImage {
+			a.removeImage(cmd.Context(), s.Image)
+		}
 		if err != nil {
 			return explainStart(cmd.Context(), c, err)
 		}
@@ -65,6 +75,37 @@ func (a *app) engineOptions(c caller, uids, gids idmap.Map) engine.Options {
 		Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
 		Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 	}
+}
+
+// startNamed starts the containers that one which is not made yet requires.
+func (a *app) startNamed(ctx context.Context, c caller, refs []string) error {
+	for _, ref := range refs {
+		rec, err := engine.Lookup(c.dirs, ref)
+		if err != nil {
+			return fmt.Errorf("--requires: %w", err)
+		}
+		if err := a.startRequired(ctx, c, engine.Record{Name: "container", Spec: spec.Spec{Requires: []string{rec.ID}}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeImage is --rmi: that other containers have the image is no error.
+func (a *app) removeImage(ctx context.Context, name string) {
+	const inUse = 2 // as rmi says it
+	cmd, err := imageTool(context.WithoutCancel(ctx), "rmi", name)
+	var said bytes.Buffer
+	if err == nil {
+		cmd.Stderr = &said
+		err = cmd.Run()
+	}
+	var exit *exec.ExitError
+	if err == nil || errors.As(err, &exit) && exit.ExitCode() == inUse {
+		return
+	}
+	why, _, _ := strings.Cut(strings.TrimPrefix(said.String(), "burrow: error: "), "\n")
+	warn(a.err, "--rmi: "+orElse(why, err.Error()))
 }
 
 // exitWith ends with the payload's own exit code, without a word.

@@ -96,7 +96,7 @@ func (a *app) stats(ctx context.Context, c caller, refs []string, f statsFlags, 
 		}
 		out := bufio.NewWriter(a.out)
 		if !f.noStream && !f.noReset && f.format == "" && term.IsTerminal(int(a.out.Fd())) {
-			fmt.Fprint(out, "\x1b[2J\x1b[H")
+			fmt.Fprint(out, clearScreen)
 		}
 		if err := errors.Join(show(out, list), out.Flush()); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -90,7 +91,11 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 		so.Client = attachedClient()
 	}
 	o := a.engineOptions(c, uids, gids)
+	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
 	exit, err := engine.Supervise(ctx, args[0], o, so)
+	if lookErr == nil && rec.Spec.RemoveImage {
+		a.removeImage(ctx, rec.Image)
+	}
 	if err != nil {
 		return exit, explainStart(ctx, c, err)
 	}
@@ -128,15 +133,24 @@ func attachedClient() net.Conn {
 	return conn
 }
 
-// startSupervisor starts the container id and returns when its payload runs, or
-// with the reason why it does not. client may be nil.
-func startSupervisor(ctx context.Context, id string, client *os.File) error {
+// startSupervisor starts a container and returns when its payload runs, or with
+// the reason why it does not. client may be nil.
+func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os.File) error {
+	passes := rec.Spec.Log.Driver == spec.LogPassthrough
+	if passes {
+		if err := noTerminals(a.in, a.out, a.err); err != nil {
+			return err
+		}
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer read.Close()
-	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it outlives this command
+	cmd := exec.Command("/proc/self/exe", rec.ID) //nolint:noctx // it outlives this command
+	if passes {                                   // what this command has is what the container gets
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+	}
 	cmd.Args[0] = "burrow"
 	// It has one thread of work: the runtime and the C library need not keep memory for more.
 	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""), "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1")
@@ -171,15 +185,30 @@ func startSupervisor(ctx context.Context, id string, client *os.File) error {
 	return cmd.Process.Release()
 }
 
+// noTerminals refuses to leave a terminal to a container in the background: it
+// could write to it, and read from it, as long as it lives.
+func noTerminals(files ...*os.File) error {
+	for _, f := range files {
+		if f != nil && term.IsTerminal(int(f.Fd())) {
+			return hint.New(errors.New("--log-driver=passthrough: a terminal is not passed on to a container in the background"),
+				"redirect all three: </dev/null >FILE 2>&1")
+		}
+	}
+	return nil
+}
+
 // runSupervised is `run` for a container with a supervisor: detached, or on a
 // terminal, so that its user can detach from it.
-func (a *app) runSupervised(ctx context.Context, s spec.Spec, o engine.Options) error {
+func (a *app) runSupervised(ctx context.Context, c caller, s spec.Spec, o engine.Options) error {
+	if err := a.startNamed(ctx, c, s.Requires); err != nil {
+		return err
+	}
 	rec, err := engine.Prepare(ctx, s, o)
 	if err != nil {
 		return err
 	}
 	if s.Stdio.Detach {
-		if err := startSupervisor(ctx, rec.ID, nil); err != nil {
+		if err := a.startSupervisor(ctx, rec, nil); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.out, rec.ID)
@@ -202,7 +231,7 @@ func (a *app) startAttached(ctx context.Context, rec engine.Record, io spec.Stdi
 		return err
 	}
 	defer conn.Close()
-	err = startSupervisor(ctx, rec.ID, theirs)
+	err = a.startSupervisor(ctx, rec, theirs)
 	theirs.Close()
 	if err != nil {
 		return err

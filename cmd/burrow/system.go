@@ -168,6 +168,7 @@ func (a *app) systemCommand() *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	cmd.AddCommand(a.dfCommand(), a.systemPruneCommand(), a.infoCommand(), a.eventsCommand())
 	cmd.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "End the anchor, so that the next command makes one with today's sub-IDs",
 		Args: exactly(0, "no arguments"),

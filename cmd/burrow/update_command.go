@@ -17,6 +17,7 @@ func (a *app) updateCommand() *cobra.Command {
 		Args: atLeastOne("a container"),
 	}
 	f := flags.AddUpdate(cmd.Flags())
+	refuse(cmd, flags.UpdateRefusals()...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, _, _, err := whoAmI()
 		if err != nil {

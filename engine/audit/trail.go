@@ -16,8 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
-
+	"github.com/burrow-run/burrow/internal/journal"
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
@@ -104,20 +103,52 @@ func lastLine(f *os.File) ([]byte, error) {
 // tailSize is where looking for the last line begins: most are shorter.
 const tailSize = 4 << 10
 
+// journalPatience is how long a record waits for a journal that is behind.
+const journalPatience = 2 * time.Second
+
 func toJournal(r Record) {
-	if !journal.Enabled() {
+	c, err := journal.Dial(journal.Socket, journalPatience)
+	if err != nil {
 		return
 	}
-	vars := map[string]string{
-		"SYSLOG_IDENTIFIER": "burrow", "BURROW_EVENT": string(r.Kind), "BURROW_ID": r.ID, "BURROW_NAME": r.Name,
-		"IMAGE_NAME": r.Image, "IMAGE_DIGEST": r.ImageID, "ARGV_SHA256": r.ArgvSHA256, "USERNS": r.Userns, "CGROUP": r.Cgroup,
-		"SECURITY_DEVIATIONS": strings.Join(r.Relaxations, " "),
-	}
-	if r.ExitCode != nil {
-		vars["EXIT_CODE"] = strconv.Itoa(*r.ExitCode)
-	}
-	_ = journal.Send(fmt.Sprintf("container %s %.12s: %s", r.Name, r.ID, r.Kind), journal.PriInfo, vars)
+	defer c.Close()
+	_ = c.Send(journalFields(r)...)
 }
+
+// journalFields are a record's in the journal. Who the user is, the kernel tells
+// journald: _UID, _AUDIT_LOGINUID.
+func journalFields(r Record) []journal.Field {
+	fields := []journal.Field{
+		journal.Text("MESSAGE", fmt.Sprintf("container %s %.12s: %s", r.Name, r.ID, r.Kind)),
+		journal.Text("PRIORITY", "6"), journal.Text("SYSLOG_IDENTIFIER", "burrow"),
+		journal.Text(JournalEvent, string(r.Kind)), journal.Text(JournalID, r.ID),
+		journal.Text("BURROW_SEQ", strconv.FormatUint(r.Seq, 10)), journal.Text("BURROW_PREV", r.Prev),
+	}
+	add := func(name, value string) {
+		if value != "" {
+			fields = append(fields, journal.Text(name, value))
+		}
+	}
+	add("BURROW_NAME", r.Name)
+	add("IMAGE_NAME", r.Image)
+	add("IMAGE_DIGEST", r.ImageID)
+	add("ARGV_SHA256", r.ArgvSHA256)
+	add("USERNS", r.Userns)
+	add("CGROUP", r.Cgroup)
+	add("MOUNTS", strings.Join(r.Mounts, "\n"))
+	add("SECURITY_DEVIATIONS", strings.Join(r.Relaxations, " "))
+	add("ERROR", r.Error)
+	if r.ExitCode != nil {
+		add("EXIT_CODE", strconv.Itoa(*r.ExitCode))
+	}
+	return fields
+}
+
+// The journal's fields by which a record is found there.
+const (
+	JournalEvent = "BURROW_EVENT"
+	JournalID    = "BURROW_ID"
+)
 
 // Argv is the hash of a command line.
 func Argv(args []string) string {

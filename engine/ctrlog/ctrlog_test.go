@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -189,4 +190,100 @@ func FuzzDecode(f *testing.F) {
 		}
 		decode(raw, format)
 	})
+}
+
+// A reader that does not follow sees every line once, while the files are
+// renamed under it.
+func TestReadWhileRotating(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	w, err := Create(path, Options{Format: K8sFile, MaxSize: 120, MaxFile: 300})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 400 {
+			_ = w.Write(Stdout, fmt.Appendf(nil, "line %d\n", i))
+		}
+	}()
+	for reads := 0; ; reads++ {
+		n := -1
+		err := Read(t.Context(), path, Query{Format: K8sFile, Tail: -1}, func(l Line) error {
+			var i int
+			if _, err := fmt.Sscanf(string(l.Text), "line %d", &i); err != nil || i != n+1 {
+				return fmt.Errorf("%q after %d", l.Text, n)
+			}
+			n = i
+			return nil
+		})
+		if err != nil {
+			<-done
+			out, _ := exec.Command("sh", "-c", "cd $1; for f in $(ls -v log*); do echo $f; cat $f; done | tail -20", "sh", filepath.Dir(path)).CombinedOutput()
+			t.Fatalf("read %d: %v %s", reads, err, out)
+		}
+		select {
+		case <-done:
+			if n != 399 && reads > 0 {
+				continue // it began before the last line
+			}
+			return
+		default:
+		}
+	}
+}
+
+// JSON holds characters: one that arrives in two pieces stays one.
+func TestCharactersStayWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	w, err := Create(path, Options{Format: JSONFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("a", MaxPart-1) + strings.Repeat("ä€😀", 2000) + "\n"
+	for i := range len(text) { // the worst of all pieces: single bytes, from where they are cut
+		if i < MaxPart-1 {
+			continue
+		}
+		if i == MaxPart-1 {
+			err = w.Write(Stdout, []byte(text[:i]))
+		} else {
+			err = w.Write(Stdout, []byte(text[i-1:i]))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Write(Stdout, []byte(text[len(text)-1:]+text+"\xe2\x82")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := "stdout:" + text + "stdout:" + text + "stdout:\ufffd\ufffd"
+	if got := strings.ReplaceAll(readBack(t, path, Query{Format: JSONFile, Tail: -1}), "stdout:", ""); got != strings.ReplaceAll(want, "stdout:", "") {
+		t.Errorf("%d bytes, want %d; %q", len(got), len(want), got[max(0, len(got)-40):])
+	}
+}
+
+// A log that cannot be rotated is written on.
+func TestRotationThatFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "log")
+	if err := os.MkdirAll(path+".1/full", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Create(path, Options{Format: K8sFile, MaxSize: 100, MaxFile: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if err := w.Write(Stdout, fmt.Appendf(nil, "line %d\n", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || bytes.Count(b, []byte("\n")) != 10 {
+		t.Errorf("%q, %v", b, err)
+	}
 }

@@ -38,64 +38,75 @@ const pollInterval = 50 * time.Millisecond
 
 // Read hands the selected lines to fn, oldest first, rotated files included.
 func Read(ctx context.Context, path string, q Query, fn func(Line) error) error {
-	files := rotated(path)
-	emit := fn
-	var kept []Line
-	if q.Tail >= 0 {
-		emit = func(l Line) error {
-			kept = append(kept, l)
-			if drop := excess(kept, q.Tail); drop > 0 {
-				kept = kept[drop:]
-			}
-			return nil
+	files, err := openAll(path)
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	defer closeAll(files)
+	t := newTail(q, fn)
+	for _, f := range files {
+		if err = readAll(f, q.Format, t.take); err != nil {
+			break
 		}
 	}
-	selected := func(emit func(Line) error) func(Line) error {
-		return func(l Line) error {
-			if !q.Since.IsZero() && l.Time.Before(q.Since) {
-				return nil
-			}
-			if !q.Until.IsZero() && l.Time.After(q.Until) {
-				return io.EOF
-			}
-			return emit(l)
-		}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
-	var last *os.File
-	for i, name := range files {
-		f, err := os.Open(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // rotated away meanwhile
-		}
-		if err != nil {
-			return fmt.Errorf("read log: %w", err)
-		}
-		if err := readAll(f, q.Format, selected(emit)); err != nil {
-			f.Close()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			return err
-		}
-		if i < len(files)-1 || !q.Follow {
-			f.Close()
-			continue
-		}
-		last = f
+	if e := t.flush(); e != nil || err != nil || !q.Follow || len(files) == 0 {
+		return e
 	}
-	for _, l := range kept {
-		if err := fn(l); err != nil {
-			return err
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	err := follow(ctx, path, last, q, selected(fn))
+	err = follow(ctx, path, files[len(files)-1], q, q.selected(fn))
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err
+}
+
+// selected passes on what the bounds of time let through; io.EOF says that
+// nothing more will come.
+func (q Query) selected(emit func(Line) error) func(Line) error {
+	return func(l Line) error {
+		if !q.Since.IsZero() && l.Time.Before(q.Since) {
+			return nil
+		}
+		if !q.Until.IsZero() && l.Time.After(q.Until) {
+			return io.EOF
+		}
+		return emit(l)
+	}
+}
+
+// tail passes on the selected lines, at once or the last of them when all have
+// been seen.
+type tail struct {
+	q    Query
+	fn   func(Line) error
+	take func(Line) error
+	kept []Line
+}
+
+func newTail(q Query, fn func(Line) error) *tail {
+	t := &tail{q: q, fn: fn}
+	if q.Tail < 0 {
+		t.take = q.selected(fn)
+		return t
+	}
+	t.take = q.selected(func(l Line) error {
+		t.kept = append(t.kept, l)
+		t.kept = t.kept[excess(t.kept, q.Tail):]
+		return nil
+	})
+	return t
+}
+
+func (t *tail) flush() error {
+	for _, l := range t.kept {
+		if err := t.fn(l); err != nil {
+			return err
+		}
+	}
+	t.kept = nil
+	return nil
 }
 
 // excess is how many leading entries of kept do not belong to the last n lines.
@@ -112,15 +123,82 @@ func excess(kept []Line, n int) int {
 	return 0
 }
 
-// rotated lists the log's files, oldest first.
+// rotated lists the log's files, oldest first. While it is rotated, one number is
+// not in use.
 func rotated(path string) []string {
-	files := []string{path}
-	for i := 1; ; i++ {
-		name := path + "." + strconv.Itoa(i)
-		if _, err := os.Lstat(name); err != nil {
-			return files
+	var files []string
+	for i, missing := 0, 0; missing < 2; i++ {
+		name := path
+		if i > 0 {
+			name += "." + strconv.Itoa(i)
 		}
-		files = append([]string{name}, files...)
+		if _, err := os.Lstat(name); err != nil {
+			missing++
+			continue
+		}
+		missing = 0
+		files = append(files, name)
+	}
+	slices.Reverse(files)
+	return files
+}
+
+// openTries bounds how often a log is looked at that is being rotated.
+const openTries = 100
+
+// openAll opens the log's files and returns them oldest first: all that there
+// were at one moment.
+func openAll(path string) (files []*os.File, err error) {
+	for range openTries {
+		before, _ := os.Stat(path)
+		if files, err = openOnce(path); err != nil {
+			return nil, err
+		}
+		after, _ := os.Stat(path)
+		if before != nil && after != nil && os.SameFile(before, after) {
+			return files, nil
+		}
+		closeAll(files)
+	}
+	return openOnce(path)
+}
+
+// openOnce begins with the newest file: one that gets the next number meanwhile
+// is found again under that. Of one rotation it meets one gap at most.
+func openOnce(path string) (files []*os.File, err error) {
+	var infos []os.FileInfo
+	for i, missing := 0, 0; missing < 2; i++ {
+		name := path
+		if i > 0 {
+			name += "." + strconv.Itoa(i)
+		}
+		f, err := os.Open(name)
+		if errors.Is(err, os.ErrNotExist) {
+			missing++
+			continue
+		}
+		var info os.FileInfo
+		if err == nil {
+			info, err = f.Stat()
+		}
+		if err != nil {
+			closeAll(files)
+			return nil, err
+		}
+		missing = 0
+		if slices.ContainsFunc(infos, func(seen os.FileInfo) bool { return os.SameFile(seen, info) }) {
+			f.Close()
+			continue
+		}
+		files, infos = append(files, f), append(infos, info)
+	}
+	slices.Reverse(files)
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
 	}
 }
 
@@ -224,6 +302,9 @@ func replaced(path string, f *os.File) (*os.File, error) {
 			return nil, nil //nolint:nilnil // still the current one
 		}
 		return openLog(files[i+1])
+	}
+	if len(files) == 0 {
+		return nil, nil //nolint:nilnil // being rotated: look again later
 	}
 	// Dropped while we read it: go on with the oldest that is left.
 	return openLog(files[0])

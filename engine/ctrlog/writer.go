@@ -3,11 +3,14 @@ package ctrlog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Stream is where a line was printed.
@@ -46,12 +49,13 @@ type Writer struct {
 	mu   sync.Mutex
 	f    *os.File
 	size int64
+	held map[Stream][]byte // the beginning of a character whose end is still to come
 	now  func() time.Time
 }
 
 // Create opens the log at path for appending.
 func Create(path string, o Options) (*Writer, error) {
-	w := &Writer{path: path, opts: o, now: time.Now}
+	w := &Writer{path: path, opts: o, held: map[Stream][]byte{}, now: time.Now}
 	if err := w.open(); err != nil {
 		return nil, err
 	}
@@ -78,32 +82,55 @@ func (w *Writer) open() error {
 func (w *Writer) Write(s Stream, p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.opts.Format == JSONFile {
+		p = w.whole(s, p)
+	}
+	return split(p, func(text []byte, full bool) error { return w.line(s, text, full) })
+}
+
+// split hands what was printed to fn as lines and parts of lines.
+func split(p []byte, fn func(text []byte, full bool) error) error {
 	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\n')
-		switch {
-		case i >= 0 && i <= MaxPart:
-			if err := w.line(s, p[:i], true); err != nil {
-				return err
-			}
-			p = p[i+1:]
-		default:
-			n := min(len(p), MaxPart)
-			if err := w.line(s, p[:n], false); err != nil {
-				return err
-			}
-			p = p[n:]
+		n, full := min(len(p), MaxPart), false
+		if i := bytes.IndexByte(p, '\n'); i >= 0 && i <= MaxPart {
+			n, full = i, true
+		}
+		for i := 1; i < utf8.UTFMax && n < len(p) && !full && !utf8.RuneStart(p[n]); i++ {
+			n-- // a character stays in one piece
+		}
+		if err := fn(p[:n], full); err != nil {
+			return err
+		}
+		p = p[n:]
+		if full {
+			p = p[1:]
 		}
 	}
 	return nil
+}
+
+// whole is p, with what was held back before it, without the beginning of a
+// character at its end: JSON holds characters, not bytes.
+func (w *Writer) whole(s Stream, p []byte) []byte {
+	p = append(w.held[s], p...)
+	n := len(p)
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if utf8.RuneStart(p[len(p)-i]) {
+			if !utf8.FullRune(p[len(p)-i:]) {
+				n -= i
+			}
+			break
+		}
+	}
+	w.held[s] = slices.Clone(p[n:])
+	return p[:n]
 }
 
 // line writes one line, or a part of one.
 func (w *Writer) line(s Stream, text []byte, full bool) error {
 	b := w.encode(s, text, full)
 	if w.opts.MaxSize > 0 && w.size > 0 && w.size+int64(len(b)) > w.opts.MaxSize {
-		if err := w.rotate(); err != nil {
-			return err
-		}
+		_ = w.rotate() // a log that grows too long is better than none
 	}
 	n, err := w.f.Write(b)
 	w.size += int64(n)
@@ -141,9 +168,9 @@ type jsonLine struct {
 }
 
 // rotate makes room: FILE becomes FILE.1, FILE.1 becomes FILE.2, the last is
-// dropped. A reader that has the old file open reads it to its end.
+// dropped. A reader that has the old file open reads it to its end. If it fails,
+// the old file is written on.
 func (w *Writer) rotate() error {
-	w.f.Close()
 	keep := max(w.opts.MaxFile, 1)
 	name := func(i int) string {
 		if i == 0 {
@@ -152,22 +179,31 @@ func (w *Writer) rotate() error {
 		return w.path + "." + strconv.Itoa(i)
 	}
 	if keep == 1 {
-		if err := os.Remove(w.path); err != nil {
+		if err := os.Remove(w.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("rotate log: %w", err)
 		}
-		return w.open()
 	}
 	for i := keep - 2; i >= 0; i-- {
-		if err := os.Rename(name(i), name(i+1)); err != nil && !os.IsNotExist(err) { //nolint:forbidigo // a PathError of our own making
+		if err := os.Rename(name(i), name(i+1)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("rotate log: %w", err)
 		}
 	}
-	return w.open()
+	old := w.f
+	if err := w.open(); err != nil {
+		return err
+	}
+	return old.Close()
 }
 
 // Close closes the file.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.f.Close()
+	var err error
+	for s, rest := range w.held {
+		if len(rest) > 0 {
+			err = errors.Join(err, w.line(s, rest, false))
+		}
+	}
+	return errors.Join(err, w.f.Close())
 }

@@ -21,9 +21,12 @@ type Spec struct {
 	Name        string
 	Labels      map[string]string
 	Annotations map[string]string
-	CIDFile     string // absolute path that receives the container ID, or ""
-	PIDFile     string // absolute path that receives the host pid, or ""
-	Remove      bool   // --rm
+	CIDFile     string   // absolute path that receives the container ID, or ""
+	PIDFile     string   // absolute path that receives the host pid, or ""
+	Remove      bool     // --rm
+	Replace     bool     // take the name from the container that has it, which is removed
+	RemoveImage bool     // --rmi: afterwards, unless another container has it; needs Remove
+	Requires    []string // containers that run before this one; names, in a Record IDs
 	Timeout     time.Duration
 	Stop        Stop
 	Healthcheck *Healthcheck // nil: the image's
@@ -46,11 +49,27 @@ type Spec struct {
 
 // Log says what becomes of the container's output.
 type Log struct {
-	// Driver is passthrough, none, k8s-file or json-file; "": passthrough in the
-	// foreground, k8s-file detached.
+	// Driver is one of the Log constants; "": passthrough in the foreground, k8s-file detached.
 	Driver  string
-	MaxSize int64 // bytes; 0: no rotation
-	MaxFile int   // files kept; 0: one
+	MaxSize int64  // bytes; 0: no rotation
+	MaxFile int    // files kept; 0: one
+	Path    string // absolute; "": the container's directory
+	Tag     string // a template over a LogTag; "": the container's name
+}
+
+// The log drivers, by Docker's and Podman's names.
+const (
+	LogK8sFile     = "k8s-file"
+	LogJSONFile    = "json-file"
+	LogJournald    = "journald"
+	LogPassthrough = "passthrough"
+	LogNone        = "none"
+)
+
+// Stored says whether the output is kept somewhere, and so needs a supervisor
+// that takes it there.
+func (l Log) Stored() bool {
+	return l.Driver == LogK8sFile || l.Driver == LogJSONFile || l.Driver == LogJournald
 }
 
 // Restart says when a container that has ended starts again.

@@ -12,7 +12,7 @@ import (
 func (s *Spec) Validate() error {
 	checks := []func() error{
 		s.checkSource, s.checkNames, s.checkProcess, s.checkNamespaces,
-		s.checkNetwork, s.checkMounts, s.checkResources,
+		s.checkNetwork, s.checkMounts, s.checkResources, s.checkLog,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -49,6 +49,14 @@ func (s *Spec) checkSource() error {
 }
 
 func (s *Spec) checkNames() error {
+	switch {
+	case s.Replace && s.Name == "":
+		return errors.New("--replace needs --name")
+	case s.RemoveImage && s.Restart.Policy != RestartNo:
+		return conflict("--rmi and --restart")
+	case s.RemoveImage && s.Image == "":
+		return conflict("--rmi and a root that is no image")
+	}
 	if s.Name != "" {
 		if err := CheckName(s.Name); err != nil {
 			return err

@@ -13,14 +13,17 @@ import (
 // containerFlags name the container and bound its life.
 type containerFlags struct {
 	name, cidfile, pidfile, timeout, stopSignal, stopTimeout, logDriver, restart string
-	labels, labelFiles, annotations, logOpts                                     []string
-	rm                                                                           bool
+	labels, labelFiles, annotations, logOpts, requires                           []string
+	rm, rmi, replace                                                             bool
 }
 
 func (g *containerFlags) define(d definer) {
 	d = d.in("Container")
 	d.str(&g.name, "name", "", "`NAME` of the container (default: made up)")
+	d.bool(&g.replace, "replace", "", false, "remove the container that has the --name, even if it runs")
+	d.csv(&g.requires, "requires", "", "start `CONTAINER` first, and keep it as long as this one exists")
 	d.bool(&g.rm, "rm", "", false, "leave nothing of the container when it ends")
+	d.bool(&g.rmi, "rmi", "", false, "remove its image too, unless another container has it; implies --rm")
 	d.list(&g.labels, "label", "l", "set a label `KEY=VALUE`")
 	d.list(&g.labelFiles, "label-file", "", "read labels from `FILE`, one per line")
 	d.list(&g.annotations, "annotation", "", "set an annotation `KEY=VALUE`")
@@ -29,15 +32,16 @@ func (g *containerFlags) define(d definer) {
 	d.str(&g.timeout, "timeout", "", "kill the container after `SECONDS` (default 0: never)")
 	d.str(&g.stopSignal, "stop-signal", "", "`SIGNAL` that asks the container to end (default: the image's, else TERM)")
 	d.str(&g.stopTimeout, "stop-timeout", "", "`SECONDS` to wait for that before killing (default 10)")
-	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: k8s-file, json-file, passthrough or none (default: k8s-file when detached, else passthrough)")
-	d.list(&g.logOpts, "log-opt", "", "log `OPTION`: max-size=SIZE, max-file=N")
+	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: k8s-file, json-file, journald, passthrough or none (default: k8s-file when detached, else passthrough)")
+	d.list(&g.logOpts, "log-opt", "", "log `OPTION`: max-size=SIZE, max-file=N, path=FILE, tag=TEMPLATE")
 	d.str(&g.restart, "restart", "", "`POLICY` when it has ended: no, on-failure[:N], always, unless-stopped (default no)")
 }
 
 func (g *containerFlags) fill(c *call) {
 	s := c.spec
 	c.checked(&s.Name, "name", g.name, spec.CheckName)
-	s.Remove = g.rm
+	s.Remove, s.RemoveImage, s.Replace = g.rm || g.rmi, g.rmi, g.replace
+	each(c, &s.Requires, "requires", g.requires, plain)
 	c.path(&s.CIDFile, "cidfile", g.cidfile)
 	c.path(&s.PIDFile, "pidfile", g.pidfile)
 	parse(c, &s.Timeout, "timeout", g.timeout, seconds)
@@ -48,6 +52,12 @@ func (g *containerFlags) fill(c *call) {
 		if err := s.Log.SetOption(raw); err != nil {
 			c.fail("log-opt", err)
 		}
+	}
+	if l := &s.Log; l.Path != "" {
+		c.path(&l.Path, "log-opt", l.Path)
+	}
+	if l := &s.Log; l.Driver == "" && len(g.logOpts) > 0 && l.Tag == "" {
+		l.Driver = spec.LogK8sFile // also in the foreground: these are its options
 	}
 	parse(c, &s.Restart, "restart", g.restart, spec.ParseRestart)
 	g.fillLabels(c)

@@ -106,8 +106,6 @@ func refusals() []refusal {
 
 func refusedLifecycle() []refusal {
 	return []refusal{
-		on("replace", "a running container is not removed for another", "choose another --name"),
-		no("requires", "", ""),
 		no("pod", whyPods, ""),
 		no("pod-id-file", whyPods, ""),
 		no("init-ctr", whyPods, ""),
@@ -124,7 +122,6 @@ func refusedLifecycle() []refusal {
 		no("sdnotify", whyForeground, "", "ignore"),
 		no("conmon-pidfile", "there is no conmon: the command itself is the supervisor", "--pidfile FILE writes the container's pid"),
 		no("hooks-dir", "hooks are programs of the host that an image could aim at", ""),
-		on("rmi", "", "burrow rmi IMAGE afterwards"),
 	}
 }
 

@@ -3,6 +3,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -30,14 +31,34 @@ func AddUpdate(fs *pflag.FlagSet) *Update {
 	return u
 }
 
+// UpdateRefusals are the limits of Podman's and Docker's `update` that are not
+// carried out.
+func UpdateRefusals() []Refusal {
+	var out []Refusal
+	for _, r := range refusedResources() {
+		if slices.Contains([]string{
+			"blkio-weight-device", "cpu-rt-period", "cpu-rt-runtime", "device-read-bps", "device-read-iops",
+			"device-write-bps", "device-write-iops", "kernel-memory", "memory-swappiness",
+		}, r.name) {
+			out = append(out, Refusal{r})
+		}
+	}
+	return out
+}
+
 // fixed are the flags among the limits that say where and not how much.
 func fixed() []string { return []string{"cgroup-parent", "cgroups"} }
 
-// Apply changes what the flags name in a container's Spec.
-func (u *Update) Apply(s *spec.Spec) error {
+// Given says whether there is anything to change.
+func (u *Update) Given() bool {
 	given := false
 	u.fs.Visit(func(f *pflag.Flag) { given = given || len(f.Annotations[groupKey]) > 0 })
-	if !given {
+	return given
+}
+
+// Apply changes what the flags name in a container's Spec.
+func (u *Update) Apply(s *spec.Spec) error {
+	if !u.Given() {
 		return errors.New("nothing to change: give a limit or --restart")
 	}
 	for _, name := range fixed() {
