@@ -194,6 +194,7 @@ func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
 	for {
 		now, err := LoadRecord(dir)
 		if errors.Is(err, os.ErrNotExist) {
+			rec.awaitOwner(ctx)
 			rec.Exited = true // removed: --rm
 			return rec, nil
 		}

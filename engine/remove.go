@@ -58,6 +58,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 		hold, err = awaitClaim(ctx, dir, claimInterval) // its run has yet to note the end
 		switch {
 		case errors.Is(err, os.ErrNotExist) && ours:
+			rec.awaitOwner(ctx)
 			return rec.ID, nil
 		case errors.Is(err, os.ErrNotExist): // of several that remove it one does
 			return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
@@ -87,6 +88,16 @@ func (r Record) starting() bool {
 	boot, err := bootID()
 	return err == nil && boot == r.BootID && r.PID == 0 && !r.Exited && !r.Waits && r.Owner.Alive()
 }
+
+// awaitOwner gives the run that has just removed its container, with --rm, a moment to
+// end too. Nothing depends on it: whoever looks then finds no trace.
+func (r Record) awaitOwner(ctx context.Context) {
+	for begin := time.Now(); r.Owner.Alive() && time.Since(begin) < ownerGrace && ctx.Err() == nil; {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+const ownerGrace = 500 * time.Millisecond
 
 // kill ends the container, or the run that is about to start it.
 func (r Record) kill(ctx context.Context) error {
