@@ -248,10 +248,10 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 			left = nil
 		case <-deadline:
 			exit.TimedOut = true
-			_ = c.Signal(syscall.SIGKILL)
+			c.Kill()
 			deadline = nil
 		case <-cancelled:
-			_ = c.Signal(syscall.SIGKILL)
+			c.Kill()
 			cancelled = nil
 		}
 	}

@@ -151,7 +151,7 @@ func TestImageRootIsChecked(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	r := &run{image: image{cfg: plan.Config{
 		User: "iu", WorkingDir: "/i", StopSignal: "SIGUSR1", Labels: map[string]string{"a": "i", "b": "i"},
-		Healthcheck: &plan.Healthcheck{Test: []string{"CMD", "x"}, Retries: 3, Interval: 5},
+		Healthcheck: &plan.Healthcheck{Test: []string{"CMD", "x"}, Retries: 3, Interval: 5e9},
 	}}}
 	if got := r.metadata(); asJSON(t, got) != asJSON(t, Metadata{
 		User: "iu", WorkingDir: "/i", StopSignal: "SIGUSR1", Labels: r.image.cfg.Labels, Healthcheck: r.image.cfg.Healthcheck,
@@ -164,7 +164,7 @@ func TestMetadata(t *testing.T) {
 	}
 	if got := r.metadata(); asJSON(t, got) != asJSON(t, Metadata{
 		User: "su", WorkingDir: "/s", StopSignal: "SIGRTMIN", Labels: map[string]string{"a": "i", "b": "s", "c": "s"},
-		Annotations: r.spec.Annotations, Healthcheck: &plan.Healthcheck{Test: []string{"CMD", "x"}, Retries: 9, Interval: 5, Timeout: 7},
+		Annotations: r.spec.Annotations, Healthcheck: &plan.Healthcheck{Test: []string{"CMD", "x"}, Retries: 9, Interval: 5e9, Timeout: 7},
 	}) {
 		t.Errorf("%s", asJSON(t, got))
 	}

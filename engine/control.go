@@ -134,18 +134,27 @@ func (r Record) markStopped() { _ = os.WriteFile(r.stoppedMark(), nil, 0o600) }
 
 func (r Record) stopRunning(ctx context.Context, d paths.Dirs, timeout time.Duration) (Record, error) {
 	r.markStopped()
-	if err := r.signal(r.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
+	if err := r.end(ctx, timeout); err != nil {
 		return r, err
 	}
-	if !r.gone(ctx, timeout) {
-		if err := r.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
-			return r, err
-		}
-		if !r.gone(ctx, killPatience) {
-			return r, fmt.Errorf("stop %s: SIGKILL did not end it within %s", r.Name, killPatience)
-		}
-	}
 	return Settle(ctx, d, r)
+}
+
+// end asks a running container to end, and kills it if it has not after the timeout.
+func (r Record) end(ctx context.Context, timeout time.Duration) error {
+	if err := r.signal(r.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	if r.gone(ctx, timeout) {
+		return nil
+	}
+	if err := r.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	if !r.gone(ctx, killPatience) {
+		return fmt.Errorf("stop %s: SIGKILL did not end it within %s", r.Name, killPatience)
+	}
+	return nil
 }
 
 // stoppedMark is there if the container was stopped by its user and shall not

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -23,6 +24,8 @@ type ExecSpec struct {
 	Privileged bool   // with all capabilities that the container's user namespace can give
 	Detach     bool
 	Stdio      spec.Stdio
+	Timeout    time.Duration // then it is killed; 0: never
+	Unrecorded bool          // the audit trail gets no record of it
 }
 
 // Exec runs a further process in a container, under the container's own
@@ -39,7 +42,8 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 		return Exit{ID: rec.ID}, hint.New(fmt.Errorf("exec in %s: %w", rec.Name, ErrPaused), "burrow unpause "+rec.Name)
 	}
 	s := rec.Spec
-	s.Stdio, s.Timeout = e.Stdio, 0
+	s.Stdio, s.Timeout = e.Stdio, e.Timeout
+	s.Log = spec.Log{} // what it prints goes to the caller, wherever the container's output goes
 	s.Security.Privileged = s.Security.Privileged || e.Privileged
 	r := &run{spec: s, opts: o}
 	defer r.cleanUp()
@@ -64,7 +68,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 		if err := c.Exec(); err != nil {
 			return Exit{ID: rec.ID}, err
 		}
-		r.noteExec(c.PID(), e.Args)
+		r.noteExec(c.PID(), e)
 		return Exit{ID: rec.ID, Detached: true}, nil
 	}
 	defer c.Destroy()
@@ -76,7 +80,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	if err := c.Exec(); err != nil {
 		return Exit{ID: rec.ID}, err
 	}
-	r.noteExec(c.PID(), e.Args)
+	r.noteExec(c.PID(), e)
 	return r.wait(ctx, c, session)
 }
 

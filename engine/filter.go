@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/burrow-run/burrow/engine/cgroup"
+	"github.com/burrow-run/burrow/engine/health"
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -94,6 +95,8 @@ func (f *Filter) test(d paths.Dirs, key, value string) (func(Record) bool, error
 		return func(r Record) bool { return r.Exited && !r.Running() && r.ExitCode == code }, err
 	case "status":
 		return statusTest(value)
+	case "health":
+		return healthTest(value)
 	case "ancestor":
 		return ancestorTest(d, value), nil
 	case "before", "since":
@@ -113,7 +116,7 @@ func (f *Filter) test(d paths.Dirs, key, value string) (func(Record) bool, error
 		return func(r Record) bool { return r.Network == value || strings.HasPrefix(r.Network, value+":") }, nil
 	}
 	return nil, hint.New(errors.New("unknown key"),
-		"the keys are ancestor, before, exited, id, label, label!, name, network, since, status, until and volume")
+		"the keys are ancestor, before, exited, health, id, label, label!, name, network, since, status, until and volume")
 }
 
 // matcher is a regular expression, as in Podman; the beginning of an ID is one too.
@@ -131,6 +134,19 @@ func statusTest(value string) (func(Record) bool, error) {
 		return nil, hint.New(errors.New("no such state"), "the states are "+strings.Join(states, ", "))
 	}
 	return func(r Record) bool { return r.State() == value }, nil
+}
+
+func healthTest(value string) (func(Record) bool, error) {
+	words := []string{string(health.None), string(health.Starting), string(health.Healthy), string(health.Unhealthy)}
+	if !slices.Contains(words, value) {
+		return nil, hint.New(errors.New("no such health"), "it is "+strings.Join(words, ", "))
+	}
+	return func(r Record) bool {
+		if h := r.Health(); h != nil {
+			return string(h.Status) == value
+		}
+		return value == string(health.None)
+	}, nil
 }
 
 // ancestorTest finds the containers of an image by its ID or name, and those

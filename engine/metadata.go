@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,6 @@ type Metadata struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	StopSignal  string            `json:"stop_signal"`
-	// Healthcheck is recorded; nothing runs it for a container in the foreground.
 	Healthcheck *plan.Healthcheck `json:"healthcheck,omitempty"`
 }
 
@@ -61,9 +61,29 @@ func signalName(s syscall.Signal) string {
 	return unix.SignalName(s)
 }
 
+// leastInterval is how often an image can have itself checked: what a check takes of
+// the processor is not charged to the container. The command line may ask for more.
+const leastInterval = time.Second
+
+// reasonable is an image's health check within bounds.
+func reasonable(image *plan.Healthcheck) *plan.Healthcheck {
+	if image == nil {
+		return nil
+	}
+	out := *image
+	for _, d := range []*time.Duration{&out.Interval, &out.StartInterval} {
+		if *d > 0 { // a negative one is never due, as that of a committed container may be
+			*d = max(*d, leastInterval)
+		}
+	}
+	out.StartInterval, out.Timeout = max(out.StartInterval, 0), max(out.Timeout, 0)
+	out.StartPeriod, out.Retries = max(out.StartPeriod, 0), max(out.Retries, 0)
+	return &out
+}
+
 // healthcheck is the image's with what the command line says instead.
 func healthcheck(image *plan.Healthcheck, over *spec.Healthcheck) *plan.Healthcheck {
-	switch {
+	switch image = reasonable(image); {
 	case over == nil:
 		return image
 	case over.Disable:
@@ -79,6 +99,7 @@ func healthcheck(image *plan.Healthcheck, over *spec.Healthcheck) *plan.Healthch
 	out.Interval = cmp.Or(over.Interval, out.Interval)
 	out.Timeout = cmp.Or(over.Timeout, out.Timeout)
 	out.StartPeriod = cmp.Or(over.StartPeriod, out.StartPeriod)
+	out.StartInterval = cmp.Or(over.StartInterval, out.StartInterval)
 	out.Retries = cmp.Or(int(over.Retries), out.Retries)
 	return &out
 }

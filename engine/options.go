@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/burrow-run/burrow/engine/cgroup"
+	"github.com/burrow-run/burrow/engine/health"
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
@@ -30,6 +31,9 @@ type Options struct {
 	Signals func() <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
+	// Probe runs a check in the container with that ID, in a process of its own; nil:
+	// no checks are run.
+	Probe func(ctx context.Context, id string, c health.Check) health.Result
 	// Manager is the caller's service manager; zero: there is none.
 	Manager cgroup.Manager
 	// DefaultNetwork is the --network of a command line without one.
@@ -45,6 +49,7 @@ type Exit struct {
 	Detached  bool // the user left with the detach keys; the container runs on
 	TimedOut  bool // --timeout ran out
 	OOMKilled bool
+	Again     bool // its health check wants it to start again, whatever --restart says
 }
 
 // Code is the exit code a shell would give: the payload's own, or 128 plus the

@@ -84,6 +84,9 @@ func reclaimSockets(d paths.Dirs) {
 	for _, name := range entries {
 		digits, ok := strings.CutPrefix(name, socketPrefix)
 		if !ok {
+			digits, ok = strings.CutPrefix(name, healthPrefix)
+		}
+		if !ok {
 			continue
 		}
 		id, err := findID(d, digits)

@@ -220,6 +220,12 @@ func LoadRecord(dir string) (Record, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &more)
 	}
+	if errors.Is(err, os.ErrNotExist) {
+		// Whoever removes a container takes the record first: it may have been read just before.
+		if _, gone := os.Lstat(filepath.Join(dir, recordFile)); errors.Is(gone, os.ErrNotExist) {
+			return Record{ID: rec.ID}, gone
+		}
+	}
 	if err != nil { // not wrapped: a record without details does exist
 		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}

@@ -230,3 +230,26 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 		}
 	}
 }
+
+// A container that is removed while its record is read was one, or none, but never damaged.
+func TestLoadWhileRemoved(t *testing.T) {
+	d := testDirs(t)
+	for range 100 {
+		rec := record(t, d, nil)
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			_ = removeClaimed(d, rec)
+		}()
+		for {
+			_, err := LoadRecord(rec.dir)
+			if errors.Is(err, os.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-gone
+	}
+}

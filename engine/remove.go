@@ -151,6 +151,7 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 	}
 	releaseName(d, name, rec.ID)
 	_ = os.Remove(attachSocket(d, rec.ID)) // of a supervisor that was killed
+	_ = os.Remove(healthSocket(d, rec.ID))
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}

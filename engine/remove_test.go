@@ -197,14 +197,17 @@ func TestReclaimSockets(t *testing.T) {
 	must(t, err)
 	defer hold.Close()
 	lost := socketPrefix + strings.Repeat("9", 16)
-	for _, path := range []string{attachSocket(d, ended.ID), attachSocket(d, served.ID), filepath.Join(d.Run, lost), filepath.Join(d.Run, "anchor")} {
+	for _, path := range []string{
+		attachSocket(d, ended.ID), attachSocket(d, served.ID), filepath.Join(d.Run, lost), filepath.Join(d.Run, "anchor"),
+		healthSocket(d, ended.ID), healthSocket(d, served.ID),
+	} {
 		must(t, os.WriteFile(path, nil, 0o600))
 	}
 	reclaimSockets(d)
 	left, err := names(d.Run)
 	must(t, err)
 	slices.Sort(left)
-	if want := []string{"anchor", filepath.Base(attachSocket(d, served.ID))}; !slices.Equal(left, want) {
+	if want := []string{"anchor", filepath.Base(attachSocket(d, served.ID)), filepath.Base(healthSocket(d, served.ID))}; !slices.Equal(left, want) {
 		t.Errorf("left %q, want %q", left, want)
 	}
 }

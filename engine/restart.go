@@ -31,15 +31,8 @@ func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Dur
 	if rec.stopped() || rec.Running() {
 		return false, 0
 	}
-	policy := rec.Spec.Restart
-	switch policy.Policy {
-	case spec.RestartNo:
+	if !exit.Again && !rec.restartsAfter(exit) {
 		return false, 0
-	case spec.RestartOnFailure:
-		if exit.Code() == 0 || policy.Max > 0 && rec.Restarts >= policy.Max {
-			return false, 0
-		}
-	case spec.RestartAlways, spec.RestartUnlessStopped:
 	}
 	if rec.Finished.Sub(rec.Started) > backoffGood {
 		rec.Quick = 0
@@ -48,4 +41,16 @@ func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Dur
 	rec.Restarts++
 	rec.Quick++
 	return saveRecord(dir, rec) == nil, wait
+}
+
+// restartsAfter is what --restart says.
+func (r Record) restartsAfter(exit Exit) bool {
+	switch policy := r.Spec.Restart; policy.Policy {
+	case spec.RestartNo:
+		return false
+	case spec.RestartOnFailure:
+		return exit.Code() != 0 && (policy.Max == 0 || r.Restarts < policy.Max)
+	case spec.RestartAlways, spec.RestartUnlessStopped:
+	}
+	return true
 }

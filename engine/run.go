@@ -42,6 +42,7 @@ type run struct {
 	config     launch.Config
 	record     Record
 	sup        *supervised // nil: a foreground run, on the caller's own terminal
+	healthLog  *healthLog  // nil: kept nowhere else
 	onStarted  func()      // called when the payload runs; may be nil
 	waits      bool        // it is not started by whoever makes it
 	handedOver bool        // the container is another process's from now on
@@ -80,26 +81,28 @@ func makeSteps(r *run) []step {
 	return []step{
 		{"find image", r.findImage},         // may fetch it
 		{"compile policy", r.compilePolicy}, // before anything is made: a refused flag leaves nothing
-		{"check log", r.checkLog},           // the same
-		{"find required", r.findRequired},   //
-		{"replace", r.replace},              // last: what it removes does not come back
-		{"reserve name", r.reserve},         // one winner; from here on there is something to undo
-		{"make volumes", r.makeVolumes},     // those that are missing
+		{"check health flags", r.checkHealthFlags},
+		{"check log", r.checkLog},         // the same
+		{"find required", r.findRequired}, //
+		{"replace", r.replace},            // last: what it removes does not come back
+		{"reserve name", r.reserve},       // one winner; from here on there is something to undo
+		{"make volumes", r.makeVolumes},   // those that are missing
 	}
 }
 
 // startSteps give it what only a running container has.
 func startSteps(r *run) []step {
 	return []step{
-		{"start cgroup", r.startCgroup},   // early: it is made while we go on
-		{"start network", r.startNetwork}, // the same: the helper starts while we go on
-		{"lock volumes", r.lockVolumes},   // their slice decides
-		{"take sub-IDs", r.takeSlice},     //
-		{"hold volumes", r.holdVolumes},   // with these IDs
-		{"mount root", r.mountRoot},       // needs the maps
-		{"find user", r.findUser},         // reads the mounted root
-		{"configure", r.configure},        //
-		{"write record", r.writeRecord},   // before there is a process to lose
+		{"open health log", r.openHealthLog}, // before a mount can hide it, or the container change what leads there
+		{"start cgroup", r.startCgroup},      // early: it is made while we go on
+		{"start network", r.startNetwork},    // the same: the helper starts while we go on
+		{"lock volumes", r.lockVolumes},      // their slice decides
+		{"take sub-IDs", r.takeSlice},        //
+		{"hold volumes", r.holdVolumes},      // with these IDs
+		{"mount root", r.mountRoot},          // needs the maps
+		{"find user", r.findUser},            // reads the mounted root
+		{"configure", r.configure},           //
+		{"write record", r.writeRecord},      // before there is a process to lose
 	}
 }
 
@@ -167,6 +170,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	}
 	mounts := mountNamespace(c.PID())
 	reclaimed := r.reclaim(ctx)
+	unwatch := r.watchHealth(ctx) // before the image is forgotten
 	if r.sup != nil {
 		ended := make(chan struct{})
 		defer close(ended)
@@ -174,6 +178,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		go idle(ended, noted, reclaimed)
 	}
 	exit, err := r.wait(ctx, c, session)
+	exit.Again = unwatch()
 	r.killStragglers(mounts)
 	if err != nil {
 		return Exit{ID: r.id}, err
@@ -195,7 +200,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 // With --restart and --rmi it will have to execute itself or another of our programs.
 func (r *run) confineSelf() {
 	err := sys.Undumpable()
-	if program := security.MonitorProgram(); program != nil && r.spec.Restart.Policy == spec.RestartNo && !r.spec.RemoveImage {
+	if program := security.MonitorProgram(); program != nil && !r.startsPrograms() {
 		err = errors.Join(err, sys.FilterAllThreads(program))
 	}
 	if err != nil {
@@ -251,7 +256,10 @@ func (r *run) reserve(context.Context) error {
 		})
 	}
 	r.later(func() { hold.Close() })
-	r.laterUnlessKept(func() { _ = os.RemoveAll(r.dir) })
+	r.laterUnlessKept(func() {
+		_ = os.Remove(filepath.Join(r.dir, recordFile)) // first: without it there is no container
+		_ = os.RemoveAll(r.dir)
+	})
 	if r.name, err = reserveName(r.opts.Dirs, r.spec.Name, r.id); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/burrow-run/burrow/engine/audit"
+	"github.com/burrow-run/burrow/engine/health"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -56,9 +57,17 @@ func (r *run) noteEnd(e Exit) {
 	})
 }
 
-func (r *run) noteExec(pid int, argv []string) {
+// noteHealth records that a container's health has become another one.
+func (r *run) noteHealth(s health.Status) {
+	r.note(audit.HealthStatus, func(a *audit.Record) { a.Health = string(s) })
+}
+
+func (r *run) noteExec(pid int, e ExecSpec) {
+	if e.Unrecorded {
+		return
+	}
 	r.note(audit.Exec, func(a *audit.Record) {
-		a.PID, a.Started, a.ArgvSHA256 = pid, 0, audit.Argv(argv)
+		a.PID, a.Started, a.ArgvSHA256 = pid, 0, audit.Argv(e.Args)
 		if id, err := sys.ProcIDOf(pid); err == nil {
 			a.Started = id.Start
 		}

@@ -256,12 +256,17 @@ func (h *hub) end(status uint32) {
 // called. Only processes of the same user are let in: the directory's mode says
 // so, and SO_PEERCRED once more.
 func (h *hub) listen(path string) (stop func(), err error) {
+	return listenOwn(path, func(conn net.Conn) { h.add(conn, false) })
+}
+
+// listenOwn hands connections of the same user to serve, one after the other.
+func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("attach socket: %w", err)
+		return nil, fmt.Errorf("socket: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
@@ -277,7 +282,7 @@ func (h *hub) listen(path string) (stop func(), err error) {
 				conn.Close()
 				continue
 			}
-			h.add(conn, false)
+			serve(conn)
 		}
 	}()
 	return func() { l.Close() }, nil

@@ -42,7 +42,7 @@ func (a *app) importCmd() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVarP(&opts.Changes, "change", "c", nil, "apply `INSTRUCTION` to the image: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR")
+	f.StringArrayVarP(&opts.Changes, "change", "c", nil, "apply `INSTRUCTION` to the image: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR")
 	f.StringVarP(&opts.Message, "message", "m", "", "`TEXT` for the image's history")
 	f.StringVar(&opts.OS, "os", "", "operating system of the image")
 	f.StringVar(&opts.Arch, "arch", "", "architecture of the image")

@@ -43,7 +43,7 @@ func whoAmI() (c caller, uids, gids idmap.Map, err error) {
 	if err := nsjoin.Err(); err != nil {
 		return caller{}, nil, nil, hint.New(err, "burrow system migrate")
 	}
-	if !nsjoin.Joined() && stage.Current() != stage.Supervisor && stage.Current() != stage.RootSupervisor {
+	if !nsjoin.Joined() && !stage.Current().Inside() {
 		return findCaller(false, os.Getuid(), os.Getgid()), nil, nil, nil
 	}
 	if uids, gids, err = anchorMaps(); err != nil {
@@ -87,7 +87,7 @@ func enterAnchor(ctx context.Context, c caller, detail string) error {
 }
 
 // asRoot says whether it is host root for whom this process works, in root's anchor.
-func asRoot() bool { return nsjoin.AsRoot() || stage.Current() == stage.RootSupervisor }
+func asRoot() bool { return nsjoin.AsRoot() || stage.Current().Root() }
 
 // warnLostCwd tells the user of a program that we become, and whose arguments
 // we do not know.

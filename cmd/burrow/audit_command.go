@@ -168,6 +168,9 @@ func recordLine(r audit.Record) string {
 	if r.ExitCode != nil {
 		more = append(more, "exitCode="+strconv.Itoa(*r.ExitCode))
 	}
+	if r.Health != "" {
+		more = append(more, "health_status="+r.Health)
+	}
 	if len(r.Relaxations) > 0 {
 		more = append(more, "relaxations="+strings.Join(r.Relaxations, "+"))
 	}

@@ -48,7 +48,7 @@ func (a *app) commitCommand() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.Author, "author", "a", "", "who made it")
-	fl.StringArrayVarP(&f.Changes, "change", "c", nil, "apply `INSTRUCTION` to the image: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR")
+	fl.StringArrayVarP(&f.Changes, "change", "c", nil, "apply `INSTRUCTION` to the image: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR")
 	fl.StringVarP(&f.Message, "message", "m", "", "`TEXT` for the image's history")
 	fl.StringVarP(&f.format, "format", "f", "oci", "oci, the only one")
 	fl.StringVar(&f.idFile, "iidfile", "", "write the image's ID to `FILE`")

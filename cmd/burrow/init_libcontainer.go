@@ -21,6 +21,7 @@ func isInit(args []string) bool {
 func libcontainerInit() int {
 	debug.SetGCPercent(-1) // it lives for some milliseconds
 	launch.EndWithStarter(os.Getenv)
+	launch.ShareKeyring(os.Getenv)
 	libcontainer.Init()
 	return 255 // Init does not return
 }

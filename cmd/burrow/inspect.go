@@ -61,7 +61,11 @@ type inspectedState struct {
 	FinishedAt time.Time
 	// CgroupPath is where the container is below /sys/fs/cgroup, empty without a cgroup of its own.
 	CgroupPath string
+	Health     *engine.Health `json:",omitempty"` // none without a health check
 }
+
+// Healthcheck is what Podman's templates called Health once.
+func (s inspectedState) Healthcheck() *engine.Health { return s.Health }
 
 // inspectedLimits are the limits as they were asked for; 0 is none.
 type inspectedLimits struct {
@@ -114,21 +118,13 @@ type inspectedConfig struct {
 	Timeout      int // seconds, 0 is none
 	Umask        string
 	Secrets      []inspectedSecret
-	Healthcheck  *inspectedHealthcheck
+	inspectedHealth
 }
 
 type inspectedSecret struct {
 	Name     string
 	UID, GID uint32
 	Mode     uint32
-}
-
-type inspectedHealthcheck struct {
-	Test        []string
-	Interval    time.Duration // nanoseconds
-	Timeout     time.Duration
-	StartPeriod time.Duration
-	Retries     int
 }
 
 type inspectedIDs struct{ UidMap, GidMap []string } //nolint:revive // Podman's names
@@ -191,7 +187,7 @@ func view(c caller, r engine.Record) inspected {
 		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image, ImageDigest: r.Payload.ImageDigest,
 		State: inspectedState{
 			Status: r.State(), Running: r.Running(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
-			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup,
+			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup, Health: r.Health(),
 		},
 		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",
 		MountLabel: r.Security.SELinux.MountLabel, ProcessLabel: r.Security.SELinux.ProcessLabel, AppArmorProfile: r.Security.AppArmor,

@@ -308,7 +308,7 @@ func configOf(r engine.Record) inspectedConfig {
 		Env: orNone(r.Payload.Env), Cmd: orNone(r.Payload.Cmd), Image: r.Image, WorkingDir: m.WorkingDir, Entrypoint: orNone(r.Payload.Entrypoint),
 		Labels: m.Labels, Annotations: m.Annotations, StopSignal: m.StopSignal, StopTimeout: int(s.Stop.Timeout.Seconds()),
 		Timeout: int(s.Timeout.Seconds()), Umask: fmt.Sprintf("%04o", s.Process.Umask), Secrets: []inspectedSecret{},
-		Healthcheck: (*inspectedHealthcheck)(m.Healthcheck), Volumes: map[string]struct{}{}, ExposedPorts: exposed(r),
+		inspectedHealth: healthOf(r), Volumes: map[string]struct{}{}, ExposedPorts: exposed(r),
 	}
 	if c.Labels == nil {
 		c.Labels = map[string]string{} // {{index .Config.Labels "x"}} is an error of nil

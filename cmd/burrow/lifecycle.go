@@ -208,36 +208,6 @@ func (a *app) each(refs []string, do func(ref string) error) error {
 	return exitWith(code)
 }
 
-func (a *app) waitCommand() *cobra.Command {
-	var pick selection
-	cmd := &cobra.Command{
-		Use: "wait [OPTIONS] CONTAINER [CONTAINER...]", Short: "Wait until containers have ended and print their exit codes",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			if args, err = pick.choose(c, args, nil); err != nil {
-				return err
-			}
-			return a.each(args, func(ref string) error {
-				rec, err := engine.Wait(cmd.Context(), c.dirs, ref)
-				if errors.Is(err, engine.ErrNoContainer) && pick.ignore {
-					fmt.Fprintln(a.out, -1) // as Podman's
-					return nil
-				}
-				if err == nil {
-					fmt.Fprintln(a.out, rec.ExitCode)
-				}
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringP("interval", "i", "", "accepted for compatibility: the end is noticed at once")
-	pick.define(cmd.Flags(), "latest", "filter", "cidfile", "ignore-long")
-	return cmd
-}
-
 func (a *app) renameCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename CONTAINER NAME", Short: "Give a container another name", Args: exactly(2, "a container and its new name"),

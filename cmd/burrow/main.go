@@ -42,6 +42,8 @@ func run(ctx context.Context, args []string) int {
 		return command(ctx, args[1:])
 	case stage.Supervisor, stage.RootSupervisor: // started by run -d, run -t, start
 		return supervisor(ctx, args[1:])
+	case stage.Check, stage.RootCheck: // started by whoever waits for a container, at each health check
+		return check(ctx, args[1:])
 	}
 	return unknownStage()
 }

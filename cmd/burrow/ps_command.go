@@ -56,7 +56,7 @@ func (a *app) psCommand() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.all, "all", "a", false, "also containers that do not run")
-	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "only containers of which `KEY=VALUE` holds: ancestor, before, exited, id, label, name, network, since, status, until, volume")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "only containers of which `KEY=VALUE` holds: ancestor, before, exited, health, id, label, name, network, since, status, until, volume")
 	fl.StringVar(&f.format, "format", "", "table, json, or a Go template")
 	fl.IntVarP(&f.last, "last", "n", 0, "the `N` that were made last, in any state")
 	fl.BoolVarP(&f.latest, "latest", "l", false, "the one that was made last, in any state")

@@ -189,7 +189,7 @@ func labelList(labels map[string]string) string {
 func status(r engine.Record, state string) string {
 	switch state {
 	case "running":
-		return "Up " + units.HumanDuration(time.Since(r.Started))
+		return "Up " + units.HumanDuration(time.Since(r.Started)) + healthNote(r)
 	case "paused":
 		return "Paused"
 	case "exited":
@@ -198,6 +198,18 @@ func status(r engine.Record, state string) string {
 		return "Created"
 	}
 	return "Dead"
+}
+
+// healthNote is Docker's and Podman's " (healthy)".
+func healthNote(r engine.Record) string {
+	h := r.Health()
+	switch {
+	case h == nil:
+		return ""
+	case h.Unwatched: // not a word that a script could take for the state of today
+		return fmt.Sprintf(" (was %s, unwatched)", h.Status)
+	}
+	return fmt.Sprintf(" (%s)", h.Status)
 }
 
 // psJSON is a container in the output of ps --format json, as Podman prints it.

@@ -52,7 +52,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "say what happens, with times")
 	root.AddCommand(
-		a.psCommand(), a.containerCommand(), a.volumeCommand(), a.secretCommand(),
+		a.psCommand(), a.containerCommand(), a.volumeCommand(), a.secretCommand(), a.healthcheckCommand(),
 		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
 		a.infoCommand(), a.versionCommand(), a.eventsCommand(), a.auditCommand(), a.unshareCommand(), a.systemCommand(),
 	)

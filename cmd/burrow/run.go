@@ -49,7 +49,7 @@ func (a *app) runCommand() *cobra.Command {
 		o := a.engineOptions(c, uids, gids)
 		// Descriptors to be preserved are this process's: then it is the parent.
 		onTerminal := s.Stdio.TTY && len(s.Stdio.PreserveFDs) == 0
-		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo || s.Log.Stored() {
+		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo || s.Log.Stored() || s.Healthcheck.Restarts() {
 			return a.runSupervised(cmd.Context(), c, s, o)
 		}
 		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
@@ -72,7 +72,7 @@ func (a *app) engineOptions(c caller, uids, gids idmap.Map) engine.Options {
 	return engine.Options{
 		Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 		Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-		Pull: a.pullFunc(), DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
+		Pull: a.pullFunc(), Probe: probe, DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
 		Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 	}
 }

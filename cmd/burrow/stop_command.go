@@ -122,6 +122,9 @@ func (a *app) killCommand() *cobra.Command {
 				rec, err := engine.Signal(c.dirs, ref, sig)
 				if err == nil && sig == syscall.SIGKILL {
 					_, err = engine.Stop(cmd.Context(), c.dirs, rec.ID, 0)
+					if errors.Is(err, engine.ErrNoContainer) {
+						err = nil // it had --rm, and has gone already
+					}
 				}
 				return err
 			})

@@ -14,6 +14,8 @@ const (
 	Failed Kind = "failed" // the payload was never started
 	Lost   Kind = "lost"   // it ended, and nobody saw how
 	Remove Kind = "remove"
+	// HealthStatus: the container's health has changed. A single check is no record.
+	HealthStatus Kind = "health_status"
 )
 
 // Record is one line of the trail. Zero fields are left out.
@@ -39,5 +41,6 @@ type Record struct {
 	Mounts      []string `json:"mounts,omitempty"`      // SOURCE:DEST
 	Relaxations []string `json:"relaxations,omitempty"` // by ID, as in the security report
 	ExitCode    *int     `json:"exit_code,omitempty"`
+	Health      string   `json:"health_status,omitempty"` // healthy or unhealthy
 	Error       string   `json:"error,omitempty"`
 }

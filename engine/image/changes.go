@@ -54,10 +54,12 @@ func applyChange(c *runtimeConfig, change string) error {
 			return errors.New("the directory is not absolute")
 		}
 		c.WorkingDir = value
+	case "HEALTHCHECK":
+		return healthInstruction(c, value)
 	case "ONBUILD":
 		c.OnBuild = append(c.OnBuild, value)
 	default:
-		return hint.New(errors.New("unknown instruction"), "use CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR")
+		return hint.New(errors.New("unknown instruction"), "use CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR")
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (c *config) setConfig(p plan.Config) {
 	rc.Volumes, rc.ExposedPorts = set(p.Volumes), set(p.ExposedPorts)
 	rc.Healthcheck = nil
 	if h := p.Healthcheck; h != nil {
-		rc.Healthcheck = &healthcheck{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
+		rc.Healthcheck = (*healthcheck)(h)
 	}
 }
 

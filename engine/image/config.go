@@ -39,11 +39,12 @@ type runtimeConfig struct {
 }
 
 type healthcheck struct {
-	Test        []string      `json:"Test,omitempty"`
-	Interval    time.Duration `json:"Interval,omitempty"`
-	Timeout     time.Duration `json:"Timeout,omitempty"`
-	StartPeriod time.Duration `json:"StartPeriod,omitempty"`
-	Retries     int           `json:"Retries,omitempty"`
+	Test          []string      `json:"Test,omitempty"`
+	Interval      time.Duration `json:"Interval,omitempty"`
+	Timeout       time.Duration `json:"Timeout,omitempty"`
+	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
+	StartInterval time.Duration `json:"StartInterval,omitempty"`
+	Retries       int           `json:"Retries,omitempty"`
 }
 
 // parseConfig reads an image configuration. What it accepts, every reader of
@@ -147,7 +148,7 @@ func (c *config) planConfig(annotations map[string]string) plan.Config {
 		StopSignal:   rc.StopSignal, Labels: rc.Labels, Shell: rc.Shell, Annotations: annotations,
 	}
 	if h := rc.Healthcheck; h != nil {
-		out.Healthcheck = &plan.Healthcheck{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
+		out.Healthcheck = (*plan.Healthcheck)(h)
 	}
 	return out
 }

@@ -28,7 +28,7 @@ func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container
 	if err != nil {
 		return nil, err
 	}
-	programFD, err := programFile(program)
+	programFD, err := programFile(program, c.ID)
 	if err != nil {
 		return nil, err
 	}

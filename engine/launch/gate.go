@@ -158,9 +158,10 @@ func gateRules(in []security.BeneathRule) ([]gateRule, error) {
 	return out, nil
 }
 
-// programFile puts the program where the gate can map it and nobody can change it.
-func programFile(program []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("burrow-gate", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+// programFile puts the program where the gate can map it and nobody can change it. Its
+// name tells libcontainer's init whose it is.
+func programFile(program []byte, id string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(programName+":"+id, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}

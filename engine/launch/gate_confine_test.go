@@ -102,7 +102,7 @@ func TestGateDiesWithItsParent(t *testing.T) {
 	c.DieWithParent = true
 	program, err := encodeGate(c, nil)
 	must(t, err)
-	file, err := programFile(program)
+	file, err := programFile(program, "x")
 	must(t, err)
 	defer file.Close()
 	_, write, err := os.Pipe()

@@ -68,7 +68,7 @@ type gated struct {
 // gate starts this executable as the gate, as libcontainer's init executes it.
 func gate(t testing.TB, program []byte, more ...*os.File) *gated {
 	t.Helper()
-	file, err := programFile(program)
+	file, err := programFile(program, "x")
 	must(t, err)
 	defer file.Close()
 	read, write, err := os.Pipe()
@@ -284,7 +284,7 @@ func TestReadGate(t *testing.T) {
 }
 
 func TestProgramFileIsSealed(t *testing.T) {
-	f, err := programFile([]byte("abc"))
+	f, err := programFile([]byte("abc"), "x")
 	must(t, err)
 	defer f.Close()
 	if _, err := f.WriteAt([]byte("x"), 0); err == nil {

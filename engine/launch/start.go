@@ -41,7 +41,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	if err != nil {
 		return nil, err
 	}
-	programFD, err := programFile(program)
+	programFD, err := programFile(program, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +182,16 @@ const exitSignal = 128
 
 // Signal sends sig to the container's first process.
 func (c *Container) Signal(sig syscall.Signal) error { return c.process.Signal(sig) }
+
+// Kill ends the container, or of a further process all that are in its process
+// group: it leads one, as libcontainer starts it in a session of its own. The
+// caller has not returned from Wait, so the number is still that group's.
+func (c *Container) Kill() {
+	if pid := c.PID(); c.joined && pid > 1 && c.process.Signal(syscall.Signal(0)) == nil {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+	_ = c.process.Signal(syscall.SIGKILL)
+}
 
 // Wait returns the wait status of the container's first process.
 func (c *Container) Wait() (syscall.WaitStatus, error) { return c.ended() }

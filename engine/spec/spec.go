@@ -127,17 +127,6 @@ type Stop struct {
 	Timeout time.Duration  // then SIGKILL
 }
 
-// Healthcheck overrides parts of the image's health check; zero fields leave
-// the image's value. It is recorded; nothing runs it in the foreground.
-type Healthcheck struct {
-	Disable     bool
-	Test        []string      // as in the image configuration: "CMD" or "CMD-SHELL" first
-	Interval    time.Duration // negative: never due
-	Timeout     time.Duration
-	StartPeriod time.Duration
-	Retries     uint
-}
-
 // Process is what the payload sees of itself.
 type Process struct {
 	Env        Env

@@ -12,7 +12,7 @@ import (
 func (s *Spec) Validate() error {
 	checks := []func() error{
 		s.checkSource, s.checkNames, s.checkProcess, s.checkNamespaces,
-		s.checkNetwork, s.checkMounts, s.checkResources, s.checkLog,
+		s.checkNetwork, s.checkMounts, s.checkResources, s.checkLog, s.checkHealth,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -190,9 +190,6 @@ func (s *Spec) Warnings() []string {
 	kind := s.Network.kind()
 	if (kind == "host" || kind == "none") && (len(s.Network.Publish) > 0 || s.Network.PublishAll) {
 		w = append(w, "published ports have no effect with --network="+kind)
-	}
-	if h := s.Healthcheck; h != nil && !h.Disable {
-		w = append(w, "health checks are recorded, but not run for a container in the foreground")
 	}
 	return w
 }

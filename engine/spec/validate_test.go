@@ -88,7 +88,6 @@ func TestWarnings(t *testing.T) {
 	for name, change := range map[string]func(*Spec){
 		"host ports": func(s *Spec) { s.Network.Mode, s.Network.Publish = "host", []string{"80:80"} },
 		"none ports": func(s *Spec) { s.Network.Mode, s.Network.PublishAll = "none", true },
-		"health":     func(s *Spec) { s.Healthcheck = &Healthcheck{Test: []string{"CMD", "x"}} },
 	} {
 		if w := image(change).Warnings(); len(w) != 1 {
 			t.Errorf("%s: %q, want one", name, w)

@@ -25,7 +25,17 @@ const (
 	// RootSupervisor is one that host root's command started. It runs as root's
 	// first sub-ID and could not tell otherwise.
 	RootSupervisor Stage = "supervisor-root"
+	// Check runs one health check of a container, started by the process that
+	// waits for it; RootCheck by a RootSupervisor, or by host root's command.
+	Check     Stage = "check"
+	RootCheck Stage = "check-root"
 )
+
+// Inside says that a process of this stage is started in the anchor.
+func (s Stage) Inside() bool { return s == Supervisor || s == Check || s.Root() }
+
+// Root says that a process of this stage works for host root, in root's anchor.
+func (s Stage) Root() bool { return s == RootSupervisor || s == RootCheck }
 
 // envName is also known to userns/nsjoin/enter.c.
 const envName = "BURROW_STAGE"

@@ -141,9 +141,9 @@ func TestEmptyMeansUnset(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	_, w, err := translate("--network=host", "-p", "80:80", "--health-cmd", "true", "img")
-	if err != nil || len(w) != 2 {
-		t.Errorf("warnings = %q, %v, want two", w, err)
+	_, w, err := translate("--network=host", "-p", "80:80", "img")
+	if err != nil || len(w) != 1 {
+		t.Errorf("warnings = %q, %v, want one", w, err)
 	}
 	if _, w, _ := translate("img"); len(w) != 0 {
 		t.Errorf("warnings without flags: %q", w)

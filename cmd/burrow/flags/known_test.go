@@ -78,6 +78,10 @@ func supported(t *testing.T) map[string][]string {
 		"memory-swap": {
 			"--memory=1g", "--memory-swap=2g",
 		},
+		"health-startup-interval": {"--health-startup-cmd=x", "--health-startup-interval=1s"},
+		"health-startup-timeout":  {"--health-startup-cmd=x", "--health-startup-timeout=1s"},
+		"health-startup-retries":  {"--health-startup-cmd=x", "--health-startup-retries=1"},
+		"health-startup-success":  {"--health-startup-cmd=x", "--health-startup-success=2"},
 	}
 	for arg := range strings.FieldsSeq(`
 		--entrypoint=sh --rootfs=/r --pull=always --quiet --platform=linux/arm64 --os=linux --arch=arm64
@@ -99,6 +103,8 @@ func supported(t *testing.T) map[string][]string {
 		--cgroups=disabled
 		--cap-add=all --cap-drop=all --security-opt=label=disable --privileged --ulimit=nofile=1 --sysctl=net.x=1
 		--no-healthcheck --health-cmd=x --health-interval=1s --health-timeout=1s --health-start-period=1s --health-retries=2
+		--health-start-interval=1s --health-on-failure=kill --health-startup-cmd=x --health-max-log-count=9 --health-max-log-size=9
+		--health-log-destination=/
 	`) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		list[name] = []string{arg}

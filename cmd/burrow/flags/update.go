@@ -25,6 +25,7 @@ func AddUpdate(fs *pflag.FlagSet) *Update {
 	d := definer{fs: fs}
 	u.limits.define(d)
 	d.in("Lifecycle").str(&u.restart, "restart", "", "when to start again: `POLICY` no, on-failure[:N], always or unless-stopped")
+	(&healthFlags{}).define(d)
 	for _, name := range fixed() {
 		fs.Lookup(name).Hidden = true
 	}
@@ -46,8 +47,11 @@ func UpdateRefusals() []Refusal {
 	return out
 }
 
-// fixed are the flags among the limits that say where and not how much.
-func fixed() []string { return []string{"cgroup-parent", "cgroups"} }
+// fixed are flags of what a container is made with for good: of the limits those that
+// say where and not how much, and its health check.
+func fixed() []string {
+	return slices.Concat([]string{"cgroup-parent", "cgroups", "no-healthcheck"}, healthNames(), startupNames())
+}
 
 // Given says whether there is anything to change.
 func (u *Update) Given() bool {

@@ -51,6 +51,9 @@ func TestUpdateRefuses(t *testing.T) {
 	for _, argv := range [][]string{
 		{},
 		{"--cgroup-parent", "/x"},
+		{"--health-cmd", "true"},
+		{"--health-startup-retries", "3"},
+		{"--no-healthcheck"},
 		{"--cgroups", "disabled"},
 		{"-m", "x"},
 		{"-m", ""},
