@@ -152,7 +152,10 @@ func (r *run) configure(ctx context.Context) error {
 		TTY:           r.spec.Stdio.TTY,
 		DieWithParent: r.sup == nil,
 	}
-	return r.stdio()
+	if err := r.stdio(); err != nil {
+		return err
+	}
+	return r.connectService()
 }
 
 // ownSysctls are those that the container's init writes itself; the network's

@@ -27,6 +27,7 @@ import (
 const (
 	reportFD = 3 // it writes one report to it, and closes it
 	clientFD = 4 // somebody who is attached from the first byte on
+	socketFD = 5 // the first of the sockets that the payload is activated by
 )
 
 // What follows the container's ID on a supervisor's command line.
@@ -90,6 +91,9 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if slices.Contains(args[1:], argClient) {
 		so.Client = attachedClient()
 	}
+	if a.service, err = handedService(args[1:]); err != nil {
+		return engine.Exit{}, err
+	}
 	o := a.engineOptions(c, uids, gids)
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
 	exit, err := engine.Supervise(ctx, args[0], o, so)
@@ -104,7 +108,7 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 		return exit, nil
 	}
 	time.Sleep(wait)
-	return exit, restartSupervisor(args[0])
+	return exit, a.restartSupervisor(args[0])
 }
 
 // supervisorStage is the stage of the supervisors that this process starts.
@@ -117,9 +121,14 @@ func supervisorStage() stage.Stage {
 
 // restartSupervisor starts over in a mount namespace of its own: everything of
 // the last start is gone with the old one.
-func restartSupervisor(id string) error {
+func (a *app) restartSupervisor(id string) error {
+	if err := keepSockets(a.service); err != nil {
+		return err
+	}
 	env := append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
-	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, argAgain}, env))
+	env = append(env, serviceEnv(a.service)...)
+	args := append([]string{"burrow", id, argAgain}, serviceArgs(a.service)...)
+	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", args, env))
 }
 
 // attachedClient is the connection that the starting command has handed over.
@@ -154,16 +163,17 @@ func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os
 	cmd.Args[0] = "burrow"
 	// It has one thread of work: the runtime and the C library need not keep memory for more.
 	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""), "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1")
+	cmd.Env = append(cmd.Env, serviceEnv(a.service)...)
 	// What the caller has open besides must not stay open as long as the container:
 	// a lock would never be released, a pipe never end.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return os.NewSyscallError("close_range", err)
 	}
-	cmd.ExtraFiles = []*os.File{write}
+	cmd.ExtraFiles = append([]*os.File{write, client}, a.service.Sockets...)
+	cmd.Args = append(cmd.Args, serviceArgs(a.service)...)
 	if client != nil {
 		// Said, not guessed: without one, the number is the runtime's poller.
 		cmd.Args = append(cmd.Args, argClient)
-		cmd.ExtraFiles = append(cmd.ExtraFiles, client)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()

@@ -32,6 +32,7 @@ type Spec struct {
 	Healthcheck *Healthcheck // nil: the image's
 	Log         Log
 	Restart     Restart
+	SDNotify    SDNotify
 
 	Process    Process
 	Stdio      Stdio
@@ -88,6 +89,25 @@ const (
 	RestartAlways        RestartPolicy = "always"
 	RestartUnlessStopped RestartPolicy = "unless-stopped"
 )
+
+// SDNotify says who tells the service manager that the container is ready,
+// where there is a manager that wants to know.
+type SDNotify string
+
+// The ways of --sdnotify.
+const (
+	SDNotifyContainer SDNotify = ""       // the payload, through a socket of its own; the default
+	SDNotifyConmon    SDNotify = "conmon" // the supervisor, once the payload runs
+	SDNotifyIgnore    SDNotify = "ignore" // nobody
+)
+
+// String is the word of the command line.
+func (n SDNotify) String() string {
+	if n == SDNotifyContainer {
+		return "container"
+	}
+	return string(n)
+}
 
 // Rootfs is a directory used in place of an image.
 type Rootfs struct {

@@ -119,7 +119,6 @@ func refusedLifecycle() []refusal {
 		no("health-log-destination", whyForeground, ""),
 		no("health-max-log-count", whyForeground, ""),
 		no("health-max-log-size", whyForeground, ""),
-		no("sdnotify", whyForeground, "", "ignore"),
 		no("conmon-pidfile", "there is no conmon: the command itself is the supervisor", "--pidfile FILE writes the container's pid"),
 		no("hooks-dir", "hooks are programs of the host that an image could aim at", ""),
 	}
