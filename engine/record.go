@@ -72,6 +72,10 @@ type Record struct {
 	Spec     spec.Spec       `json:"-"`
 	Security security.Report `json:"-"`
 	Payload  Payload         `json:"-"`
+	// CreateCommand is the command line that made the container, as it was typed:
+	// it may hold what the environment does. Nil for one made by an older version.
+	CreateCommand []string `json:"-"`
+	CreateDir     string   `json:"-"` // where that was
 
 	dir string // where it was read
 }
@@ -82,6 +86,9 @@ type details struct {
 	Spec     spec.Spec       `json:"spec"`
 	Security security.Report `json:"security_report"`
 	Payload  Payload         `json:"payload"`
+
+	CreateCommand []string `json:"create_command,omitempty"`
+	CreateDir     string   `json:"create_dir,omitempty"`
 }
 
 const (
@@ -105,7 +112,10 @@ func (r *run) writeRecord(context.Context) error {
 		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,
 		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
-		Security: r.policy.Report(),
+		Security: r.policy.Report(), CreateCommand: r.record.CreateCommand, CreateDir: r.record.CreateDir,
+	}
+	if len(r.record.CreateCommand) == 0 {
+		r.record.CreateCommand, r.record.CreateDir = r.opts.CreateCommand, r.opts.Cwd
 	}
 	if command, err := r.command(); err == nil {
 		r.record.Payload = r.payload(command)
@@ -224,6 +234,7 @@ func LoadRecord(dir string) (Record, error) {
 		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}
 	rec.Spec, rec.Security, rec.Payload = more.Spec, more.Security, more.Payload
+	rec.CreateCommand, rec.CreateDir = more.CreateCommand, more.CreateDir
 	return rec, nil
 }
 
@@ -251,7 +262,7 @@ func loadSummary(dir string) (Record, error) {
 	}
 	rec.dir = dir
 	rec.Name = currentName(dir, rec.Name)
-	return rec, nil
+	return rec.afterBoot(), nil
 }
 
 // Running says whether the container's first process lives. A zombie does not.

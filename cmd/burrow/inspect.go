@@ -114,7 +114,10 @@ type inspectedConfig struct {
 	Timeout      int // seconds, 0 is none
 	Umask        string
 	Secrets      []inspectedSecret
-	Healthcheck  *inspectedHealthcheck
+	// CreateCommand is what made it, as it was typed.
+	CreateCommand []string `json:",omitempty"`
+	SdNotifyMode  string   `json:"sdNotifyMode"` // Podman's name
+	Healthcheck   *inspectedHealthcheck
 }
 
 type inspectedSecret struct {

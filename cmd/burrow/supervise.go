@@ -217,6 +217,7 @@ func (a *app) runSupervised(ctx context.Context, c caller, s spec.Spec, o engine
 	if err != nil {
 		return err
 	}
+	a.comeBack(ctx, c, s)
 	if s.Stdio.Detach {
 		if err := a.startSupervisor(ctx, rec, nil); err != nil {
 			return err
