@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"syscall"
@@ -96,6 +97,8 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	}
 	o := a.engineOptions(c, uids, gids)
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
+	var asked termination
+	o.Signals = asked.signals
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if lookErr == nil && rec.Spec.RemoveImage {
 		a.removeImage(ctx, rec.Image)
@@ -103,12 +106,53 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if err != nil {
 		return exit, explainStart(ctx, c, err)
 	}
-	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
-	if !again {
+	if asked.ended() {
 		return exit, nil
 	}
-	time.Sleep(wait)
+	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
+	if !again || asked.within(wait) {
+		return exit, nil
+	}
 	return exit, a.restartSupervisor(args[0])
+}
+
+// termination is a supervisor's answer to SIGTERM, as at the end of its unit or
+// scope: the container is asked to end, and does not start again. Its end is seen
+// and recorded, for the supervisor goes on until then.
+type termination struct {
+	asked chan struct{}
+}
+
+// signals is engine.Options.Signals. Before the payload runs, a signal ends the start.
+func (t *termination) signals() <-chan os.Signal {
+	in, out := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	t.asked = make(chan struct{})
+	signal.Notify(in, syscall.SIGTERM)
+	go func() {
+		out <- <-in
+		close(t.asked)
+		for sig := range in {
+			out <- sig
+		}
+	}()
+	return out
+}
+
+func (t *termination) ended() bool { return t.within(0) }
+
+// within waits, at most so long, for the signal.
+func (t *termination) within(wait time.Duration) bool {
+	select {
+	case <-t.asked:
+		return true
+	default:
+	}
+	select {
+	case <-t.asked:
+		return true
+	case <-time.After(wait):
+		return false
+	}
 }
 
 // supervisorStage is the stage of the supervisors that this process starts.
