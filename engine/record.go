@@ -112,10 +112,7 @@ func (r *run) writeRecord(context.Context) error {
 		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,
 		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
-		Security: r.policy.Report(), CreateCommand: r.record.CreateCommand, CreateDir: r.record.CreateDir,
-	}
-	if len(r.record.CreateCommand) == 0 {
-		r.record.CreateCommand, r.record.CreateDir = r.opts.CreateCommand, r.opts.Cwd
+		Security: r.policy.Report(), CreateCommand: r.createCommand(), CreateDir: r.createDir(),
 	}
 	if command, err := r.command(); err == nil {
 		r.record.Payload = r.payload(command)
@@ -132,14 +129,6 @@ func (r *run) writeRecord(context.Context) error {
 		return err
 	}
 	return saveRecord(r.dir, r.record)
-}
-
-// createdAt is when the container was made, also if it starts again.
-func (r *run) createdAt() time.Time {
-	if !r.record.Created.IsZero() {
-		return r.record.Created
-	}
-	return time.Now().UTC()
 }
 
 // runtimePath is libcontainer's own state, where exec finds it.

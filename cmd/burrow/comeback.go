@@ -35,11 +35,11 @@ func (a *app) comeBack(ctx context.Context, c caller, s spec.Spec) {
 	if errors.Is(err, cgroup.ErrNoManager) {
 		return // perhaps there is one another time
 	}
-	if f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+	f, full := os.OpenFile(once, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if full != nil {
 		return // another command is saying it, or the disk is full
-	} else {
-		f.Close()
 	}
+	f.Close()
 	if err != nil {
 		a.advise(fmt.Sprintf("containers with --restart do not come back after a reboot: %v", err),
 			"install "+restartUnit+", then systemctl --user enable "+restartUnit)

@@ -189,7 +189,7 @@ func (u *unit) unitSection() {
 }
 
 func (u *unit) serviceSection() error {
-	u.line("\n[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes\nKillMode=mixed")
+	u.line("\n[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes")
 	for _, kv := range u.o.Env {
 		u.line("Environment=%s", value(kv))
 	}
