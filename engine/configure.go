@@ -180,7 +180,13 @@ func (r *run) workdir() string {
 
 // environment is what the payload sees: the image's variables, a few of ours,
 // then the command line's. Nothing of the caller's gets in unasked.
-func (r *run) environment() []string { return withHome(r.baseEnvironment(), r.who.home) }
+func (r *run) environment() []string {
+	env := withHome(r.baseEnvironment(), r.who.home)
+	if r.systemd {
+		env = spec.Env{Set: []string{"container_uuid=" + r.id[:32]}}.Apply(env) // it becomes the machine's ID
+	}
+	return env
+}
 
 // baseEnvironment is that without HOME, which depends on the user.
 func (r *run) baseEnvironment() []string {

@@ -38,6 +38,7 @@ type run struct {
 	keepResolv bool // --dns=none
 	who        identity
 	policy     security.Policy
+	systemd    bool // its first process is systemd or the like
 	cgroup     group
 	program    *security.Program
 	config     launch.Config

@@ -116,7 +116,8 @@ type inspectedConfig struct {
 	Secrets      []inspectedSecret
 	// CreateCommand is what made it, as it was typed.
 	CreateCommand []string `json:",omitempty"`
-	SdNotifyMode  string   `json:"sdNotifyMode"` // Podman's name
+	SystemdMode   bool
+	SdNotifyMode  string `json:"sdNotifyMode"` // Podman's name
 	Healthcheck   *inspectedHealthcheck
 }
 

@@ -112,6 +112,16 @@ func ParseSDNotify(value string) (SDNotify, error) {
 	return "", bad(value, "is not one of container, conmon, ignore")
 }
 
+// ParseSystemd reads --systemd.
+func ParseSystemd(value string) (Systemd, error) {
+	switch s := Systemd(strings.ToLower(value)); s {
+	case SystemdTrue, SystemdAlways, SystemdFalse:
+		return s, nil
+	case SystemdAuto:
+	}
+	return "", bad(value, "is not one of true, false, always")
+}
+
 // ParseRestart reads --restart.
 func ParseRestart(value string) (Restart, error) {
 	name, limit, hasMax := strings.Cut(value, ":")

@@ -109,6 +109,17 @@ func (n SDNotify) String() string {
 	return string(n)
 }
 
+// Systemd says when the container is made for systemd as its first process.
+type Systemd string
+
+// The values of --systemd.
+const (
+	SystemdAuto   Systemd = ""     // if the command is one, and it can be
+	SystemdTrue   Systemd = "true" // if the command is one
+	SystemdAlways Systemd = "always"
+	SystemdFalse  Systemd = "false"
+)
+
 // Rootfs is a directory used in place of an image.
 type Rootfs struct {
 	Dir     string // absolute
@@ -170,6 +181,7 @@ type Process struct {
 	Hostname   string // "": made from the container ID
 	Init       bool
 	InitPath   string // absolute host path; "": the engine's own
+	Systemd    Systemd
 	// PasswdEntry and GroupEntry replace the line that is added for a user
 	// whom the image does not know. Passwd says whether one is added at all.
 	Passwd      bool

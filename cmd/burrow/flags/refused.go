@@ -179,7 +179,6 @@ func refusedRest() []refusal {
 		on("no-hostname", "", ""),
 		no("domainname", "", "--sysctl kernel.domainname=NAME"),
 		no("volume-driver", "", "bind a directory with -v", "local", ""),
-		no("systemd", "", "--init runs a small init", "false"),
 		no("hostuser", "", "--passwd-entry adds a line to the container's passwd file"),
 		no("chrootdirs", "", ""),
 		no("personality", "execution domains are locked: some of them switch off address space randomisation", ""),
