@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 
@@ -48,4 +49,12 @@ func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Dur
 	rec.Restarts++
 	rec.Quick++
 	return saveRecord(dir, rec) == nil, wait
+}
+
+// Expects says whether a container that has ended is still there and was not
+// stopped: whether somebody who waits to start it again should go on to wait.
+func Expects(d paths.Dirs, id string) bool {
+	rec := Record{dir: filepath.Join(d.Containers(), id)}
+	_, err := os.Lstat(filepath.Join(rec.dir, recordFile))
+	return err == nil && !rec.stopped()
 }

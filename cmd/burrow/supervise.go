@@ -110,11 +110,18 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 		return exit, nil
 	}
 	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
-	if !again || asked.within(wait) {
+	for end := time.Now().Add(wait); again && time.Now().Before(end); {
+		again = !asked.within(min(backoffPoll, time.Until(end))) && engine.Expects(o.Dirs, args[0])
+	}
+	if !again {
 		return exit, nil
 	}
 	return exit, a.restartSupervisor(args[0])
 }
+
+// backoffPoll is how soon a supervisor that waits to start its container again sees
+// that there is nothing to wait for.
+const backoffPoll = 50 * time.Millisecond
 
 // termination is a supervisor's answer to SIGTERM, as at the end of its unit or
 // scope: the container is asked to end, and does not start again. Its end is seen
