@@ -12,6 +12,7 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
+	"github.com/burrow-run/burrow/security"
 )
 
 // Service is what the service manager that has started this process as a service
@@ -72,10 +73,16 @@ func (r *run) notifySocket() error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	if r.proxy, err = notify.Listen(r.scaffold.path("notify", notifyName)); err != nil {
+	err = security.WithSocketLabel(r.policy.SELinux.ProcessLabel, func() (err error) {
+		r.proxy, err = notify.Listen(r.scaffold.path("notify", notifyName))
+		return err
+	})
+	if r.proxy != nil {
+		r.later(r.proxy.Close)
+	}
+	if err != nil {
 		return err
 	}
-	r.later(r.proxy.Close)
 	r.config.Mounts = append(r.config.Mounts, launch.Mount{
 		Type: "bind", Source: dir, Dest: notifyDir, Flags: sys.MountBind | sys.MountReadOnly | safe,
 	})

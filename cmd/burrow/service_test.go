@@ -70,13 +70,13 @@ func cmdHeard(ts *testscript.TestScript, neg bool, args []string) {
 	re := regexp.MustCompile("(?m)" + args[0])
 	if neg {
 		if re.MatchString(m.text()) {
-			ts.Fatalf("heard %q", m.text())
+			ts.Fatalf("heard %.2000q", m.text())
 		}
 		return
 	}
 	for deadline := time.Now().Add(30 * time.Second); !re.MatchString(m.text()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("heard only %q", m.text())
+			ts.Fatalf("heard only %.2000q", m.text())
 		}
 	}
 }

@@ -247,3 +247,19 @@ func TestLingeringIsExplainedOnce(t *testing.T) {
 		t.Errorf("%s is %q", unit, got)
 	}
 }
+
+// A confined payload can tell its supervisor, and use the sockets it is handed.
+func TestSELinuxLetsServicesServe(t *testing.T) {
+	g := enterConfined(t)
+	g.leavesNothing()
+	g.image("alice", debian)
+	t.Cleanup(func() { g.run("alice", "systemctl --user stop sel.socket sel; systemctl --user reset-failed sel") })
+	const server = `use Socket; socket(N,AF_UNIX,SOCK_DGRAM,0); send(N,"READY=1",0,pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die "send: $!";
+		open(L,"+<&=3") or die "fd 3: $!"; accept(C,L) or die "accept: $!"; open(F,"/proc/self/attr/current"); syswrite(C,<F>) or die "write: $!"; sleep 1000`
+	g.must("alice", "cat >~/sel.pl <<'EOF'\n"+server+"\nEOF\nsystemd-run --user -q --unit=sel -p Type=notify -p NotifyAccess=all --socket-property=ListenStream=/run/user/1000/sel.sock "+
+		"sh -c 'exec burrow run --rm --name sel --network=none "+debian+" perl -e \"$(cat ~/sel.pl)\"'")
+	const ask = `perl -MIO::Socket::UNIX -e 'alarm 60; $s=IO::Socket::UNIX->new(Peer=>"/run/user/1000/sel.sock"); sysread $s,$x,99; print $x'`
+	if got := g.must("alice", ask+"; echo; systemctl --user is-active sel.service; rm ~/sel.pl"); !strings.Contains(got, ":container_t:") || !strings.HasSuffix(got, "\nactive\n") {
+		t.Errorf("%q", got)
+	}
+}
