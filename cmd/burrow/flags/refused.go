@@ -140,7 +140,7 @@ func refusedResources() []refusal {
 		no("memory-swappiness", whyV1, "", "-1"),
 		on("oom-kill-disable", whyV1, "--oom-score-adj makes the container a less likely victim"),
 		no("rdt-class", "it needs root", ""),
-		no("shm-size-systemd", "systemd mode is not available", ""),
+		no("shm-size-systemd", "", "--tmpfs /run:size=SIZE sets the size of one of them"),
 		no("storage-opt", "", ""),
 		no("cpu-count", whyWindows, ""),
 		no("cpu-percent", whyWindows, ""),
