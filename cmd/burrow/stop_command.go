@@ -67,8 +67,9 @@ func (a *app) stopCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				ran := before.Running()
 				after, err := stop(c, ref)
-				if err == nil && untilBoot && before.Running() {
+				if err == nil && untilBoot && ran {
 					err = engine.MarkUntilBoot(after)
 				}
 				return err
