@@ -264,6 +264,10 @@ func (r *run) forward(c *launch.Container, s *session, sig os.Signal) {
 		s.resize()
 		return
 	}
+	if r.sup != nil { // its supervisor is to end, and the container with it
+		_ = c.Signal(r.record.stopSignal())
+		return
+	}
 	if number, ok := sig.(syscall.Signal); ok && r.spec.Stdio.SigProxy {
 		_ = c.Signal(number)
 	}

@@ -152,7 +152,10 @@ func (r *run) configure(ctx context.Context) error {
 		TTY:           r.spec.Stdio.TTY,
 		DieWithParent: r.sup == nil,
 	}
-	return r.stdio()
+	if err := r.stdio(); err != nil {
+		return err
+	}
+	return r.connectService()
 }
 
 // ownSysctls are those that the container's init writes itself; the network's
@@ -177,7 +180,13 @@ func (r *run) workdir() string {
 
 // environment is what the payload sees: the image's variables, a few of ours,
 // then the command line's. Nothing of the caller's gets in unasked.
-func (r *run) environment() []string { return withHome(r.baseEnvironment(), r.who.home) }
+func (r *run) environment() []string {
+	env := withHome(r.baseEnvironment(), r.who.home)
+	if r.systemd {
+		env = spec.Env{Set: []string{"container_uuid=" + r.id[:32]}}.Apply(env) // it becomes the machine's ID
+	}
+	return env
+}
 
 // baseEnvironment is that without HOME, which depends on the user.
 func (r *run) baseEnvironment() []string {

@@ -106,7 +106,7 @@ func record(t testing.TB, d paths.Dirs, change func(*Record)) Record {
 	}
 	rec.dir = filepath.Join(d.Containers(), rec.ID)
 	must(t, os.MkdirAll(rec.dir, 0o700))
-	must(t, saveJSON(rec.dir, detailsFile, details{Spec: rec.Spec, Security: rec.Security}))
+	must(t, rec.saveDetails(rec.dir))
 	must(t, saveRecord(rec.dir, rec))
 	if rec.Name != "" {
 		must(t, os.MkdirAll(namesDir(d), 0o700))

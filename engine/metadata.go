@@ -21,6 +21,7 @@ type Metadata struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	StopSignal  string            `json:"stop_signal"`
+	Systemd     bool              `json:"systemd,omitempty"` // it is made for systemd as its first process
 	Healthcheck *plan.Healthcheck `json:"healthcheck,omitempty"`
 }
 
@@ -32,6 +33,7 @@ func (r *run) metadata() Metadata {
 		Labels:      merged(cfg.Labels, r.spec.Labels),
 		Annotations: merged(cfg.Annotations, r.spec.Annotations),
 		StopSignal:  cmp.Or(signalName(r.spec.Stop.Signal), cfg.StopSignal, "SIGTERM"),
+		Systemd:     r.systemd,
 		Healthcheck: healthcheck(cfg.Healthcheck, r.spec.Healthcheck),
 	}
 }

@@ -158,13 +158,23 @@ func (r *run) volatileMounts() ([]launch.Mount, error) {
 		if !r.declares(dest) {
 			out = append(out, launch.Mount{
 				Type: "tmpfs", Source: "tmpfs", Dest: dest,
-				Flags: sys.MountNoSUID | sys.MountNoDev, Data: data, CopyUp: true,
+				Flags: sys.MountNoSUID | sys.MountNoDev, Data: data, CopyUp: !r.spec.Host,
 			})
 		}
 	}
+	if r.systemd {
+		for _, dest := range []string{"/run", "/run/lock", "/var/log/journal"} {
+			add(dest, "mode=0755")
+		}
+		if !r.spec.Host { // it has one
+			add("/tmp", "mode=1777")
+		}
+	}
 	if r.spec.Root.ReadOnly && r.spec.Root.ReadOnlyTmpfs {
-		add("/run", "mode=0755")
-		add("/tmp", "mode=1777")
+		if !r.systemd {
+			add("/run", "mode=0755")
+			add("/tmp", "mode=1777")
+		}
 		add("/var/tmp", "mode=1777")
 	}
 	if r.spec.Root.ImageVolumes == spec.ImageVolumesTmpfs {

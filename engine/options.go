@@ -36,6 +36,11 @@ type Options struct {
 	Probe func(ctx context.Context, id string, c health.Check) health.Result
 	// Manager is the caller's service manager; zero: there is none.
 	Manager cgroup.Manager
+	// Service is what the service manager has handed over that runs this
+	// process as one of its services.
+	Service Service
+	// CreateCommand is the command line that makes the container, as typed.
+	CreateCommand []string
 	// DefaultNetwork is the --network of a command line without one.
 	DefaultNetwork string
 	Warn           func(text string) // nil discards

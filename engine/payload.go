@@ -35,5 +35,7 @@ func (r *run) payload(command []string) Payload {
 
 // saveDetails writes what the record's own file does not hold.
 func (r Record) saveDetails(dir string) error {
-	return saveJSON(dir, detailsFile, details{Spec: r.Spec, Security: r.Security, Payload: r.Payload})
+	return saveJSON(dir, detailsFile, details{
+		Spec: r.Spec, Security: r.Security, Payload: r.Payload, CreateCommand: r.CreateCommand, CreateDir: r.CreateDir,
+	})
 }

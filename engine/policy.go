@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"path/filepath"
+	"slices"
 
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
@@ -23,6 +24,9 @@ func (r *run) compilePolicy(ctx context.Context) error {
 	if err := r.planCgroup(ctx); err != nil {
 		return err
 	}
+	if err := r.planSystemd(); err != nil {
+		return err
+	}
 	s, ns := r.spec.Security, r.spec.Namespaces
 	options := security.Options{
 		SecurityOpt: s.Options,
@@ -40,6 +44,9 @@ func (r *run) compilePolicy(ctx context.Context) error {
 		SharePID:    ns.PID.Ref != "",
 		ReadOnly:    r.spec.Root.ReadOnly,
 		HostRoot:    r.spec.Host,
+	}
+	if r.systemd {
+		options.SecurityOpt = append(slices.Clone(s.Options), "writable-cgroups=true")
 	}
 	for _, d := range r.spec.Devices {
 		options.Devices = append(options.Devices, d.Host)

@@ -72,6 +72,10 @@ type Record struct {
 	Spec     spec.Spec       `json:"-"`
 	Security security.Report `json:"-"`
 	Payload  Payload         `json:"-"`
+	// CreateCommand is the command line that made the container, as it was typed:
+	// it may hold what the environment does. Nil for one made by an older version.
+	CreateCommand []string `json:"-"`
+	CreateDir     string   `json:"-"` // where that was
 
 	dir string // where it was read
 }
@@ -82,6 +86,9 @@ type details struct {
 	Spec     spec.Spec       `json:"spec"`
 	Security security.Report `json:"security_report"`
 	Payload  Payload         `json:"payload"`
+
+	CreateCommand []string `json:"create_command,omitempty"`
+	CreateDir     string   `json:"create_dir,omitempty"`
 }
 
 const (
@@ -105,7 +112,7 @@ func (r *run) writeRecord(context.Context) error {
 		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,
 		Foreground: r.sup == nil && !r.waits, Waits: r.waits, UID: r.who.uid, GID: r.who.gid, Groups: r.who.groups,
-		Security: r.policy.Report(),
+		Security: r.policy.Report(), CreateCommand: r.createCommand(), CreateDir: r.createDir(),
 	}
 	if command, err := r.command(); err == nil {
 		r.record.Payload = r.payload(command)
@@ -122,14 +129,6 @@ func (r *run) writeRecord(context.Context) error {
 		return err
 	}
 	return saveRecord(r.dir, r.record)
-}
-
-// createdAt is when the container was made, also if it starts again.
-func (r *run) createdAt() time.Time {
-	if !r.record.Created.IsZero() {
-		return r.record.Created
-	}
-	return time.Now().UTC()
 }
 
 // runtimePath is libcontainer's own state, where exec finds it.
@@ -230,6 +229,7 @@ func LoadRecord(dir string) (Record, error) {
 		return Record{ID: rec.ID}, damaged(rec.ID, errors.New(err.Error()))
 	}
 	rec.Spec, rec.Security, rec.Payload = more.Spec, more.Security, more.Payload
+	rec.CreateCommand, rec.CreateDir = more.CreateCommand, more.CreateDir
 	return rec, nil
 }
 
@@ -257,7 +257,7 @@ func loadSummary(dir string) (Record, error) {
 	}
 	rec.dir = dir
 	rec.Name = currentName(dir, rec.Name)
-	return rec, nil
+	return rec.afterBoot(), nil
 }
 
 // Running says whether the container's first process lives. A zombie does not.

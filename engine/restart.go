@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 
@@ -53,4 +54,12 @@ func (r Record) restartsAfter(exit Exit) bool {
 	case spec.RestartAlways, spec.RestartUnlessStopped:
 	}
 	return true
+}
+
+// Expects says whether a container that has ended is still there and was not
+// stopped: whether somebody who waits to start it again should go on to wait.
+func Expects(d paths.Dirs, id string) bool {
+	rec := Record{dir: filepath.Join(d.Containers(), id)}
+	_, err := os.Lstat(filepath.Join(rec.dir, recordFile))
+	return err == nil && !rec.stopped()
 }

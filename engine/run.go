@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/notify"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -37,16 +38,19 @@ type run struct {
 	keepResolv bool // --dns=none
 	who        identity
 	policy     security.Policy
+	systemd    bool // its first process is systemd or the like
 	cgroup     group
 	program    *security.Program
 	config     launch.Config
 	record     Record
-	sup        *supervised // nil: a foreground run, on the caller's own terminal
-	healthLog  *healthLog  // nil: kept nowhere else
-	onStarted  func()      // called when the payload runs; may be nil
-	waits      bool        // it is not started by whoever makes it
-	handedOver bool        // the container is another process's from now on
-	level      string      // SELinux level of a running container that is joined
+	manager    *notify.Manager // who wants to know when the payload is ready; may be nil
+	proxy      *notify.Proxy   // where the payload says so; nil: it does not
+	sup        *supervised     // nil: a foreground run, on the caller's own terminal
+	healthLog  *healthLog      // nil: kept nowhere else
+	onStarted  func()          // called when the payload runs; may be nil
+	waits      bool            // it is not started by whoever makes it
+	handedOver bool            // the container is another process's from now on
+	level      string          // SELinux level of a running container that is joined
 
 	locks []*os.File // of volumes, until they are this container's
 
@@ -155,10 +159,12 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	defer session.restore()
+	r.tellMain()
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
 	}
 	r.stepDone("exec", begin)
+	r.tellReady()
 	r.confineSelf()
 	noted := make(chan struct{})
 	go func() { // beside the payload, not before it

@@ -32,6 +32,11 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"spawn":  cmdSpawn,
 		"signal": cmdSignal,
 		"ended":  cmdEnded,
+		// Around a service, service_test.go.
+		"manager":  cmdManager,
+		"heard":    cmdHeard,
+		"activate": cmdActivate,
+		"asks":     cmdAsks,
 		// In a terminal, terminal_test.go.
 		"terminal": cmdTerminal,
 		"type":     cmdType,

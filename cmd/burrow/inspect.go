@@ -119,6 +119,10 @@ type inspectedConfig struct {
 	Umask        string
 	Secrets      []inspectedSecret
 	inspectedHealth
+	// CreateCommand is what made it, as it was typed.
+	CreateCommand []string `json:",omitempty"`
+	SystemdMode   bool
+	SdNotifyMode  string `json:"sdNotifyMode"` // Podman's name
 }
 
 type inspectedSecret struct {

@@ -309,6 +309,7 @@ func configOf(r engine.Record) inspectedConfig {
 		Labels: m.Labels, Annotations: m.Annotations, StopSignal: m.StopSignal, StopTimeout: int(s.Stop.Timeout.Seconds()),
 		Timeout: int(s.Timeout.Seconds()), Umask: fmt.Sprintf("%04o", s.Process.Umask), Secrets: []inspectedSecret{},
 		inspectedHealth: healthOf(r), Volumes: map[string]struct{}{}, ExposedPorts: exposed(r),
+		CreateCommand: r.CreateCommand, SdNotifyMode: s.SDNotify.String(), SystemdMode: m.Systemd,
 	}
 	if c.Labels == nil {
 		c.Labels = map[string]string{} // {{index .Config.Labels "x"}} is an error of nil

@@ -40,61 +40,10 @@ func (a *app) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.comeBack(cmd.Context(), c, s)
 		fmt.Fprintln(a.out, rec.ID)
 		return nil
 	}
-	return cmd
-}
-
-func (a *app) startCommand() *cobra.Command {
-	var attach, interactive bool
-	var pick selection
-	io := attachFlags{}
-	cmd := &cobra.Command{
-		Use: "start [OPTIONS] CONTAINER [CONTAINER...]", Short: "Start containers",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			if !c.inside {
-				return enterAnchor(cmd.Context(), c, "")
-			}
-			args, err = pick.choose(c, args, func(r engine.Record) bool { return !r.Running() })
-			if err != nil {
-				return err
-			}
-			if attach || interactive {
-				return a.startOne(cmd, c, args, interactive, io)
-			}
-			return a.each(args, func(ref string) error {
-				rec, err := engine.Lookup(c.dirs, ref)
-				if err != nil {
-					return err
-				}
-				if err := a.startRequired(cmd.Context(), c, rec); err != nil {
-					return err
-				}
-				if !rec.Running() {
-					// Of several that start it one does; for the others it runs already.
-					err := a.startSupervisor(cmd.Context(), rec, nil)
-					if err != nil && !errors.Is(err, engine.ErrRunning) {
-						return err
-					}
-				}
-				fmt.Fprintln(a.out, ref)
-				return nil
-			})
-		},
-	}
-	fs := cmd.Flags()
-	fs.BoolVarP(&attach, "attach", "a", false, "show its output and wait for its end")
-	fs.BoolVarP(&interactive, "interactive", "i", false, "connect standard input")
-	fs.BoolVar(&pick.all, "all", false, "all that do not run") // -a is --attach
-	pick.define(fs, "latest", "filter")
-	io.define(fs)
-	refuse(cmd,
-		flags.No("checkpoint", whyCheckpoint, ""), flags.No("checkpoint-dir", whyCheckpoint, ""))
 	return cmd
 }
 
@@ -111,7 +60,9 @@ func (a *app) startRequired(ctx context.Context, c caller, rec engine.Record) er
 		if other.Running() {
 			continue
 		}
-		if err := a.startSupervisor(ctx, other, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
+		own := *a
+		own.service = engine.Service{} // what was handed over is for rec
+		if err := own.startSupervisor(ctx, other, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
 			return fmt.Errorf("start %s, which %s requires: %w", other.Name, rec.Name, err)
 		}
 	}
@@ -137,25 +88,6 @@ func (f *attachFlags) apply(cmd *cobra.Command, io *spec.Stdio) (err error) {
 		}
 	}
 	return nil
-}
-
-func (a *app) startOne(cmd *cobra.Command, c caller, args []string, interactive bool, f attachFlags) error {
-	if len(args) != 1 {
-		return errors.New("burrow start --attach takes one container")
-	}
-	rec, err := engine.Lookup(c.dirs, args[0])
-	if err != nil {
-		return err
-	}
-	io := rec.Spec.Stdio
-	io.Interactive = io.Interactive && interactive
-	if err := f.apply(cmd, &io); err != nil {
-		return err
-	}
-	if err := a.startRequired(cmd.Context(), c, rec); err != nil {
-		return err
-	}
-	return a.startAttached(cmd.Context(), rec, io)
 }
 
 func (a *app) attachCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -17,6 +18,7 @@ type app struct {
 	out, err *os.File
 	ctx      context.Context //nolint:containedctx // cobra hands no context to some hooks
 	debug    bool
+	service  engine.Service // what a service manager has handed to this process
 }
 
 // command runs the command line and returns its exit code.
@@ -54,7 +56,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.psCommand(), a.containerCommand(), a.volumeCommand(), a.secretCommand(), a.healthcheckCommand(),
 		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
-		a.infoCommand(), a.versionCommand(), a.eventsCommand(), a.auditCommand(), a.unshareCommand(), a.systemCommand(),
+		a.infoCommand(), a.versionCommand(), a.eventsCommand(), a.auditCommand(), a.unshareCommand(), a.systemCommand(), a.generateCommand(),
 	)
 	root.AddCommand(a.containerVerbs()...)
 	root.AddCommand(a.imageCommands()...)

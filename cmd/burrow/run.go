@@ -46,6 +46,9 @@ func (a *app) runCommand() *cobra.Command {
 		if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 			return err
 		}
+		if a.service, err = a.takeService(len(s.Stdio.PreserveFDs) > 0); err != nil {
+			return err
+		}
 		o := a.engineOptions(c, uids, gids)
 		// Descriptors to be preserved are this process's: then it is the parent.
 		onTerminal := s.Stdio.TTY && len(s.Stdio.PreserveFDs) == 0
@@ -72,7 +75,7 @@ func (a *app) engineOptions(c caller, uids, gids idmap.Map) engine.Options {
 	return engine.Options{
 		Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 		Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-		Pull: a.pullFunc(), Probe: probe, DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(),
+		Pull: a.pullFunc(), Probe: probe, DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(), Service: a.service, CreateCommand: os.Args,
 		Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 	}
 }

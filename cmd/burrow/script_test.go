@@ -24,6 +24,7 @@ func TestScript(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
+	buildProbe(t)
 	if !testbed.Root() {
 		testscript.Run(t, params(files...))
 		return

@@ -20,7 +20,7 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	env.Vars = append(append(env.Vars, vars...), "nl=\n", "REALHOME="+u.Home)
+	env.Vars = append(append(env.Vars, vars...), "nl=\n", "REALHOME="+u.Home, "PROBE="+probePath())
 	before, err := testbed.Mounts()
 	if err != nil {
 		return err

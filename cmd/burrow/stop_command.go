@@ -54,6 +54,7 @@ func (f *stopFlags) stopper(ctx context.Context) (func(caller, string) (engine.R
 func (a *app) stopCommand() *cobra.Command {
 	var f stopFlags
 	var pick selection
+	var untilBoot bool
 	cmd := &cobra.Command{
 		Use: "stop [OPTIONS] CONTAINER [CONTAINER...]", Short: "Ask containers to end, and kill them if they do not",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,13 +63,22 @@ func (a *app) stopCommand() *cobra.Command {
 				return err
 			}
 			return a.onEach(cmd, args, &pick, engine.Record.Running, func(c caller, ref string) error {
-				_, err := stop(c, ref)
+				before, err := engine.Lookup(c.dirs, ref)
+				if err != nil {
+					return err
+				}
+				ran := before.Running()
+				after, err := stop(c, ref)
+				if err == nil && untilBoot && ran {
+					err = engine.MarkUntilBoot(after)
+				}
 				return err
 			})
 		},
 	}
 	f.define(cmd.Flags())
 	pick.define(cmd.Flags(), "all", "latest", "filter", "cidfile", "ignore")
+	cmd.Flags().BoolVar(&untilBoot, "until-boot", false, "those that start by themselves after a boot still do (for the end of a session)")
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"syscall"
@@ -27,6 +28,7 @@ import (
 const (
 	reportFD = 3 // it writes one report to it, and closes it
 	clientFD = 4 // somebody who is attached from the first byte on
+	socketFD = 5 // the first of the sockets that the payload is activated by
 )
 
 // What follows the container's ID on a supervisor's command line.
@@ -90,8 +92,13 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if slices.Contains(args[1:], argClient) {
 		so.Client = attachedClient()
 	}
+	if a.service, err = handedService(args[1:]); err != nil {
+		return engine.Exit{}, err
+	}
 	o := a.engineOptions(c, uids, gids)
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
+	var asked termination
+	o.Signals = asked.signals
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if lookErr == nil && rec.Spec.RemoveImage {
 		a.removeImage(ctx, rec.Image)
@@ -99,12 +106,60 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if err != nil {
 		return exit, explainStart(ctx, c, err)
 	}
+	if asked.ended() {
+		return exit, nil
+	}
 	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
+	for end := time.Now().Add(wait); again && time.Now().Before(end); {
+		again = !asked.within(min(backoffPoll, time.Until(end))) && engine.Expects(o.Dirs, args[0])
+	}
 	if !again {
 		return exit, nil
 	}
-	time.Sleep(wait)
-	return exit, restartSupervisor(args[0])
+	return exit, a.restartSupervisor(args[0])
+}
+
+// backoffPoll is how soon a supervisor that waits to start its container again sees
+// that there is nothing to wait for.
+const backoffPoll = 50 * time.Millisecond
+
+// termination is a supervisor's answer to SIGTERM, as at the end of its unit or
+// scope: the container is asked to end, and does not start again. Its end is seen
+// and recorded, for the supervisor goes on until then.
+type termination struct {
+	asked chan struct{}
+}
+
+// signals is engine.Options.Signals. Before the payload runs, a signal ends the start.
+func (t *termination) signals() <-chan os.Signal {
+	in, out := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	t.asked = make(chan struct{})
+	signal.Notify(in, syscall.SIGTERM)
+	go func() {
+		out <- <-in
+		close(t.asked)
+		for sig := range in {
+			out <- sig
+		}
+	}()
+	return out
+}
+
+func (t *termination) ended() bool { return t.within(0) }
+
+// within waits, at most so long, for the signal.
+func (t *termination) within(wait time.Duration) bool {
+	select {
+	case <-t.asked:
+		return true
+	default:
+	}
+	select {
+	case <-t.asked:
+		return true
+	case <-time.After(wait):
+		return false
+	}
 }
 
 // supervisorStage is the stage of the supervisors that this process starts.
@@ -117,9 +172,14 @@ func supervisorStage() stage.Stage {
 
 // restartSupervisor starts over in a mount namespace of its own: everything of
 // the last start is gone with the old one.
-func restartSupervisor(id string) error {
+func (a *app) restartSupervisor(id string) error {
+	if err := keepSockets(a.service); err != nil {
+		return err
+	}
 	env := append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""))
-	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", []string{"burrow", id, argAgain}, env))
+	env = append(env, serviceEnv(a.service)...)
+	args := append([]string{"burrow", id, argAgain}, serviceArgs(a.service)...)
+	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", args, env))
 }
 
 // attachedClient is the connection that the starting command has handed over.
@@ -154,16 +214,17 @@ func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os
 	cmd.Args[0] = "burrow"
 	// It has one thread of work: the runtime and the C library need not keep memory for more.
 	cmd.Env = append(withoutStage(os.Environ()), stage.Env(supervisorStage(), ""), "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1")
+	cmd.Env = append(cmd.Env, serviceEnv(a.service)...)
 	// What the caller has open besides must not stay open as long as the container:
 	// a lock would never be released, a pipe never end.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return os.NewSyscallError("close_range", err)
 	}
-	cmd.ExtraFiles = []*os.File{write}
+	cmd.ExtraFiles = append([]*os.File{write, client}, a.service.Sockets...)
+	cmd.Args = append(cmd.Args, serviceArgs(a.service)...)
 	if client != nil {
 		// Said, not guessed: without one, the number is the runtime's poller.
 		cmd.Args = append(cmd.Args, argClient)
-		cmd.ExtraFiles = append(cmd.ExtraFiles, client)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -207,6 +268,7 @@ func (a *app) runSupervised(ctx context.Context, c caller, s spec.Spec, o engine
 	if err != nil {
 		return err
 	}
+	a.comeBack(ctx, c, s)
 	if s.Stdio.Detach {
 		if err := a.startSupervisor(ctx, rec, nil); err != nil {
 			return err

@@ -34,6 +34,7 @@ func (a *app) updateCommand() *cobra.Command {
 				}
 				return err
 			}
+			a.comeBack(cmd.Context(), c, rec.Spec)
 			fmt.Fprintln(a.out, rec.ID)
 			return nil
 		})

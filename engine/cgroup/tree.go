@@ -89,10 +89,25 @@ func delegated(dir string) bool {
 }
 
 // free says whether dir can pass controllers on: it must hold no process, or
-// only this one, which can be moved (cgroups(7), "no internal processes").
+// only those that are ours to move (cgroups(7), "no internal processes").
 func free(dir string) bool {
-	procs := words(dir, "cgroup.procs")
-	return len(procs) == 0 || slices.Equal(procs, []string{strconv.Itoa(os.Getpid())})
+	ours := movable()
+	return !slices.ContainsFunc(words(dir, "cgroup.procs"), func(pid string) bool { return !slices.Contains(ours, pid) })
+}
+
+// movable are this process and, if this is a supervisor, the command that has
+// started it and waits for it.
+func movable() []string {
+	out := []string{strconv.Itoa(os.Getpid())}
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return out
+	}
+	parent := strconv.Itoa(os.Getppid())
+	if exe, err := os.Stat("/proc/" + parent + "/exe"); err == nil && os.SameFile(self, exe) {
+		out = append(out, parent)
+	}
+	return out
 }
 
 // common is the nearest cgroup that both are in or below.
@@ -149,7 +164,7 @@ const (
 )
 
 // settle makes dir pass on its controllers. For that it moves those processes
-// in dir that are ours to move: all that are in a scope of ours, else this one.
+// in dir that are ours to move: all that are in a scope of ours, else as movable says.
 func settle(dir string) error {
 	err := error(unix.EBUSY)
 	for range 5 {
@@ -176,9 +191,9 @@ func vacate(dir string, procs []string) error {
 	if err := mkdir(to); err != nil {
 		return err
 	}
-	self := strconv.Itoa(os.Getpid())
+	ours := movable()
 	for _, pid := range procs {
-		if pid != self && !inScope(dir) {
+		if !slices.Contains(ours, pid) && !inScope(dir) {
 			continue
 		}
 		// ESRCH: it has ended meanwhile.

@@ -79,6 +79,10 @@ type Config struct {
 	Width, Height         uint16
 	PreserveFDs           []*os.File // become 3, 4, … in the container; nil leaves a number free
 
+	// ListenPID sets LISTEN_PID, which Env must have, to the pid that the payload
+	// finds itself to be (sd_listen_fds(3)).
+	ListenPID bool
+
 	// DieWithParent kills the container when this process dies, as a foreground
 	// run wants; a supervised container survives its supervisor.
 	DieWithParent bool

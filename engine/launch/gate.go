@@ -19,6 +19,7 @@ import (
 const (
 	gateMagic         = 0x65746762
 	gateDieWithParent = 1
+	gateListenPID     = 2
 )
 
 type gateProgram struct {
@@ -107,6 +108,9 @@ func encodeGate(c Config, f *security.Program) ([]byte, error) {
 	}
 	if c.DieWithParent {
 		p.Flags |= gateDieWithParent
+	}
+	if c.ListenPID {
+		p.Flags |= gateListenPID
 	}
 	var rules []gateRule
 	if l := c.Policy.Landlock; l != nil {

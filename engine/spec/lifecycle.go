@@ -8,6 +8,8 @@ import (
 	"text/template"
 
 	"github.com/docker/go-units"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // ParseLogDriver reads --log-driver.
@@ -95,6 +97,29 @@ func (s *Spec) checkLog() error {
 		return conflict("--tty and --log-driver=passthrough")
 	}
 	return nil
+}
+
+// ParseSDNotify reads --sdnotify. The empty value asks for the default.
+func ParseSDNotify(value string) (SDNotify, error) {
+	switch n := SDNotify(value); n {
+	case "container":
+		return SDNotifyContainer, nil
+	case SDNotifyContainer, SDNotifyConmon, SDNotifyIgnore:
+		return n, nil
+	case "healthy":
+		return "", hint.New(bad(value, "is not supported by this version"), "--sdnotify=conmon says ready once the container runs")
+	}
+	return "", bad(value, "is not one of container, conmon, ignore")
+}
+
+// ParseSystemd reads --systemd.
+func ParseSystemd(value string) (Systemd, error) {
+	switch s := Systemd(strings.ToLower(value)); s {
+	case SystemdTrue, SystemdAlways, SystemdFalse:
+		return s, nil
+	case SystemdAuto:
+	}
+	return "", bad(value, "is not one of true, false, always")
 }
 
 // ParseRestart reads --restart.

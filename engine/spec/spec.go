@@ -32,6 +32,7 @@ type Spec struct {
 	Healthcheck *Healthcheck // nil: the image's
 	Log         Log
 	Restart     Restart
+	SDNotify    SDNotify
 
 	Process    Process
 	Stdio      Stdio
@@ -89,6 +90,36 @@ const (
 	RestartUnlessStopped RestartPolicy = "unless-stopped"
 )
 
+// SDNotify says who tells the service manager that the container is ready,
+// where there is a manager that wants to know.
+type SDNotify string
+
+// The ways of --sdnotify.
+const (
+	SDNotifyContainer SDNotify = ""       // the payload, through a socket of its own; the default
+	SDNotifyConmon    SDNotify = "conmon" // the supervisor, once the payload runs
+	SDNotifyIgnore    SDNotify = "ignore" // nobody
+)
+
+// String is the word of the command line.
+func (n SDNotify) String() string {
+	if n == SDNotifyContainer {
+		return "container"
+	}
+	return string(n)
+}
+
+// Systemd says when the container is made for systemd as its first process.
+type Systemd string
+
+// The values of --systemd.
+const (
+	SystemdAuto   Systemd = ""     // if the command is one, and it can be
+	SystemdTrue   Systemd = "true" // if the command is one
+	SystemdAlways Systemd = "always"
+	SystemdFalse  Systemd = "false"
+)
+
 // Rootfs is a directory used in place of an image.
 type Rootfs struct {
 	Dir     string // absolute
@@ -139,6 +170,7 @@ type Process struct {
 	Hostname   string // "": made from the container ID
 	Init       bool
 	InitPath   string // absolute host path; "": the engine's own
+	Systemd    Systemd
 	// PasswdEntry and GroupEntry replace the line that is added for a user
 	// whom the image does not know. Passwd says whether one is added at all.
 	Passwd      bool

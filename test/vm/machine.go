@@ -77,7 +77,7 @@ func (m *Machine) boot(ctx context.Context, opts Options) error {
 	if err := m.start(m.arguments(opts, payload)); err != nil {
 		return err
 	}
-	if err := m.waitReady(ctx); err != nil {
+	if err := m.waitReady(ctx, 1); err != nil {
 		return err
 	}
 	// QEMU has it open; a killed test must not leave hundreds of megabytes.
@@ -91,12 +91,15 @@ func (m *Machine) boot(ctx context.Context, opts Options) error {
 	return nil
 }
 
-// waitReady waits for the line that recipe/guest/…/machine-ready.service writes.
-func (m *Machine) waitReady(ctx context.Context) error {
+const readyLine = "machine: ready"
+
+// waitReady waits for the line that recipe/guest/…/machine-ready.service writes, once
+// for each boot.
+func (m *Machine) waitReady(ctx context.Context, boots int) error {
 	for {
 		console := m.Console()
 		switch {
-		case strings.Contains(console, "machine: ready"):
+		case strings.Count(console, readyLine) >= boots:
 			return nil
 		case strings.Contains(console, "Kernel panic"):
 			return errors.New("the kernel panicked")
@@ -125,7 +128,7 @@ func (m *Machine) arguments(opts Options, payload string) []string {
 	return []string{
 		"-accel", "tcg,thread=multi", "-cpu", "Nehalem,cx16=off",
 		"-smp", orDefault(strconv.Itoa(opts.CPUs), "2"), "-m", orDefault(strconv.Itoa(opts.MemoryMiB), "1280"),
-		"-nographic", "-nodefaults", "-no-reboot", "-serial", "file:" + m.consolePath(),
+		"-nographic", "-nodefaults", "-serial", "file:" + m.consolePath(),
 		"-kernel", m.base.kernel(kernel), "-initrd", m.base.initrd(kernel), "-append", cmdline,
 		"-drive", "file=" + m.base.disk() + ",if=virtio,format=raw,snapshot=on",
 		"-drive", "file=" + payload + ",if=virtio,format=raw,readonly=on",
@@ -157,6 +160,25 @@ func (m *Machine) start(args []string) error {
 		close(m.exited)
 	}()
 	return <-result
+}
+
+// Reboot restarts the machine in its own way and returns when root can log in
+// again. What is on its disk stays, for the snapshot is as old as QEMU.
+func (m *Machine) Reboot(ctx context.Context) error {
+	boots := strings.Count(m.Console(), readyLine)
+	if _, err := m.Run(ctx, "root", "systemctl reboot"); err != nil {
+		return fmt.Errorf("reboot: %w", err)
+	}
+	if err := m.waitReady(ctx, boots+1); err != nil {
+		return fmt.Errorf("reboot: %w\nconsole: %s", err, lastLines(m.Console(), 15))
+	}
+	m.mu.Lock()
+	for user, s := range m.masters { // of the machine that was
+		s.stop()
+		delete(m.masters, user)
+	}
+	m.mu.Unlock()
+	return m.MountPayload(ctx)
 }
 
 // Alive returns ErrDied once QEMU has ended.

@@ -175,6 +175,12 @@ func (g guest) within(limit time.Duration, f func(context.Context) (vm.Result, e
 	return r
 }
 
+// reboot restarts the machine.
+func (g guest) reboot() {
+	g.Helper()
+	g.within(5*time.Minute, func(ctx context.Context) (vm.Result, error) { return vm.Result{}, g.machine.Reboot(ctx) })
+}
+
 // must is run for scripts that have to succeed; it returns their standard output.
 func (g guest) must(user, script string) string {
 	g.Helper()

@@ -44,6 +44,7 @@
 #define GATE_MAGIC 0x65746762u /* "bgte" */
 #define LANDLOCK_PATH_BENEATH 1
 #define GATE_DIE_WITH_PARENT 1u
+#define GATE_LISTEN_PID 2u
 
 /*
  * engine/launch/gate.go writes the same layout, in native byte order. The
@@ -59,7 +60,7 @@ struct gate_program {
 	uint32_t label_len;	/* bytes of SELinux exec label after that, with NUL */
 	uint32_t seccomp_len;	/* bytes of struct sock_filter after that */
 	uint32_t seccomp_flags;
-	uint32_t flags;	      /* GATE_DIE_WITH_PARENT */
+	uint32_t flags;	      /* GATE_* */
 	uint32_t argc, envc;  /* strings that follow the filter */
 	uint32_t strings_len; /* bytes of them */
 	uint32_t init_args;   /* how many of argv start an init; what follows must be runnable */
@@ -289,6 +290,19 @@ static char **string_list(uint32_t count, const char **at, const char *end)
 	return list;
 }
 
+/* sd_listen_fds(3): only now it is known what the payload's pid is to itself. */
+static void set_listen_pid(const struct gate_program *p, char **env)
+{
+	static char entry[32];
+
+	if (!(p->flags & GATE_LISTEN_PID))
+		return;
+	snprintf(entry, sizeof(entry), "LISTEN_PID=%d", getpid());
+	for (; *env; env++)
+		if (strncmp(*env, "LISTEN_PID=", 11) == 0)
+			*env = entry;
+}
+
 _Noreturn void burrow_gate(char **argv)
 {
 	struct gate_program prog;
@@ -310,6 +324,7 @@ _Noreturn void burrow_gate(char **argv)
 	char **env = string_list(prog.envc, &strings, end);
 	if (prog.argc == 0 || prog.init_args >= prog.argc)
 		report(GATE_PROGRAM, EINVAL);
+	set_listen_pid(&prog, env);
 	set_exec_label((const char *)rest, prog.label_len);
 	enter_landlock(&prog, rules);
 	load_seccomp(&prog, rest + prog.label_len);

@@ -12,9 +12,9 @@ import (
 
 // containerFlags name the container and bound its life.
 type containerFlags struct {
-	name, cidfile, pidfile, timeout, stopSignal, stopTimeout, logDriver, restart string
-	labels, labelFiles, annotations, logOpts, requires                           []string
-	rm, rmi, replace                                                             bool
+	name, cidfile, pidfile, timeout, stopSignal, stopTimeout, logDriver, restart, sdnotify string
+	labels, labelFiles, annotations, logOpts, requires                                     []string
+	rm, rmi, replace                                                                       bool
 }
 
 func (g *containerFlags) define(d definer) {
@@ -35,6 +35,7 @@ func (g *containerFlags) define(d definer) {
 	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: k8s-file, json-file, journald, passthrough or none (default: k8s-file when detached, else passthrough)")
 	d.list(&g.logOpts, "log-opt", "", "log `OPTION`: max-size=SIZE, max-file=N, path=FILE, tag=TEMPLATE")
 	d.str(&g.restart, "restart", "", "`POLICY` when it has ended: no, on-failure[:N], always, unless-stopped (default no)")
+	d.str(&g.sdnotify, "sdnotify", "", "`WHO` tells the service manager that the container is ready: container, conmon (Burrow itself) or ignore (default container)")
 }
 
 func (g *containerFlags) fill(c *call) {
@@ -60,6 +61,7 @@ func (g *containerFlags) fill(c *call) {
 		l.Driver = spec.LogK8sFile // also in the foreground: these are its options
 	}
 	parse(c, &s.Restart, "restart", g.restart, spec.ParseRestart)
+	parse(c, &s.SDNotify, "sdnotify", g.sdnotify, spec.ParseSDNotify)
 	g.fillLabels(c)
 }
 

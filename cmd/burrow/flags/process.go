@@ -12,10 +12,10 @@ const keepGroups = "keep-groups"
 
 // processFlags say what the payload runs as.
 type processFlags struct {
-	user, workdir, umask, tz, hostname, initPath string
-	passwdEntry, groupEntry, oomScoreAdj         string
-	groups                                       []string
-	init, passwd                                 bool
+	user, workdir, umask, tz, hostname, initPath  string
+	passwdEntry, groupEntry, oomScoreAdj, systemd string
+	groups                                        []string
+	init, passwd                                  bool
 }
 
 func (g *processFlags) define(d definer) {
@@ -27,6 +27,7 @@ func (g *processFlags) define(d definer) {
 	d.str(&g.umask, "umask", "", "file mode creation `MASK` (default 0022)")
 	d.str(&g.tz, "tz", "", "time `ZONE` inside the container, or local for the host's")
 	d.bool(&g.init, "init", "", false, "run a small init that forwards signals and reaps processes")
+	d.str(&g.systemd, "systemd", "", "make the container for systemd as its first process: `WHEN` is true (if the command is one), always or false (default true)")
 	d.str(&g.initPath, "init-path", "", "`PATH` of the init to use")
 	d.bool(&g.passwd, "passwd", "", true, "add the user to the container's passwd and group files if missing")
 	d.str(&g.passwdEntry, "passwd-entry", "", "`LINE` to add to the container's passwd file")
@@ -52,6 +53,7 @@ func (g *processFlags) fill(c *call) {
 	parse(c, &p.Umask, "umask", g.umask, spec.ParseUmask)
 	c.checked(&p.Timezone, "tz", g.tz, spec.CheckTimezone)
 	p.Init = g.init
+	parse(c, &p.Systemd, "systemd", g.systemd, spec.ParseSystemd)
 	c.path(&p.InitPath, "init-path", g.initPath)
 	p.Passwd = g.passwd
 	parse(c, &p.PasswdEntry, "passwd-entry", g.passwdEntry, spec.ParsePasswdEntry)

@@ -9,8 +9,8 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 )
 
-// maxFDs bounds --preserve-fds: a process may have 1,024 by default.
-const maxFDs = 1024
+// MaxFDs bounds the descriptors that a container is handed: a process may have 1,024 by default.
+const MaxFDs = 1024
 
 // stdioFlags connect the payload to the caller.
 type stdioFlags struct {
@@ -73,8 +73,8 @@ func (g *stdioFlags) fillFDs(c *call, s *spec.Stdio) {
 
 func descriptor(s string, least int) (int, error) {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < least || n > maxFDs {
-		return 0, fmt.Errorf("%s: is not a number from %d to %d", spec.Quote(s), least, maxFDs)
+	if err != nil || n < least || n > MaxFDs {
+		return 0, fmt.Errorf("%s: is not a number from %d to %d", spec.Quote(s), least, MaxFDs)
 	}
 	return n, nil
 }

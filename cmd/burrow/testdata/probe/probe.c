@@ -257,6 +257,52 @@ static void filecap(const char *path)
 	say("setxattr", setxattr(path, "security.capability", cap, sizeof cap, 0));
 }
 
+/* Tells the service manager, COUNT times and without waiting; with a descriptor
+ * that it is to keep if there is a further argument. */
+static int notify(int argc, char **argv)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c;
+	const char *at = getenv("NOTIFY_SOCKET");
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0), sent = 0, full = 0;
+	if (!at || argc < 4)
+		return 2;
+	strncpy(a.sun_path, at, sizeof a.sun_path - 1);
+	struct iovec v = {argv[2], strlen(argv[2])};
+	struct msghdr m = {.msg_name = &a, .msg_namelen = sizeof a, .msg_iov = &v, .msg_iovlen = 1};
+	if (argc > 4) {
+		m.msg_control = &c;
+		m.msg_controllen = sizeof c.room;
+		c.h.cmsg_level = SOL_SOCKET;
+		c.h.cmsg_type = SCM_RIGHTS;
+		c.h.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&c.h), &(int){0}, sizeof(int));
+	}
+	for (int i = atoi(argv[3]); i > 0; i--) {
+		if (sendmsg(s, &m, MSG_DONTWAIT) >= 0)
+			sent++;
+		else if (errno == EAGAIN)
+			full++;
+		else
+			return say("sendmsg", -1), 1;
+	}
+	printf("sent %d full %d\n", sent, full);
+	return 0;
+}
+
+/* Answers one connection to the first socket that it is activated by. */
+static int serve(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
+	if (!pid || !n || atoi(pid) != getpid())
+		return fprintf(stderr, "LISTEN_PID=%s LISTEN_FDS=%s, and I am %d\n", pid, n, getpid()), 2;
+	int c = accept(3, NULL, NULL);
+	if (c < 0)
+		return say("accept", -1), 1;
+	dprintf(c, "%s sockets, %s\n", n, names ? names : "without names");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -271,6 +317,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "reach")) reach();
 	else if (!strcmp(what, "abstract")) abstract(arg);
 	else if (!strcmp(what, "filecap")) filecap(arg);
+	else if (!strcmp(what, "notify")) return notify(argc, argv);
+	else if (!strcmp(what, "serve")) return serve();
 	else return 2;
 	return 0;
 }
