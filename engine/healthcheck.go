@@ -151,6 +151,9 @@ func (w *watched) Save(s health.State, changed bool) {
 	r.healthLog.write(s)
 	if changed {
 		r.noteHealth(s.Status)
+		if s.Status == health.Healthy {
+			r.tellHealthy()
+		}
 	}
 }
 

@@ -63,7 +63,12 @@ func (r *run) notifySocket() error {
 	if r.manager, err = notify.NewManager(r.opts.Service.Notify); err != nil {
 		return hint.New(err, "--sdnotify=ignore")
 	}
-	if how == spec.SDNotifyConmon {
+	if how == spec.SDNotifyHealthy {
+		if _, checked := r.healthConfig(); !checked {
+			return hint.New(errors.New("--sdnotify=healthy: the container has no health check"), "--health-cmd COMMAND")
+		}
+	}
+	if how != spec.SDNotifyContainer {
 		return nil
 	}
 	if slices.ContainsFunc(r.spec.Mounts, func(m spec.Mount) bool { return m.Dest == notifyDir }) {
@@ -132,9 +137,17 @@ func (r *run) tellMain() {
 	}
 }
 
-// tellReady says that the payload runs, unless it says itself when it is ready.
+// tellReady says that the payload runs, unless it says itself when it is ready,
+// or a health check does.
 func (r *run) tellReady() {
-	if r.manager != nil && r.proxy == nil {
+	if r.manager != nil && r.sdnotify() == spec.SDNotifyConmon {
+		r.tell("READY=1\n" + mainPID())
+	}
+}
+
+// tellHealthy says that the payload is ready if that depends on its health.
+func (r *run) tellHealthy() {
+	if r.manager != nil && r.sdnotify() == spec.SDNotifyHealthy {
 		r.tell("READY=1\n" + mainPID())
 	}
 }

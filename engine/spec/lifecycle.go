@@ -9,7 +9,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // ParseLogDriver reads --log-driver.
@@ -104,12 +103,10 @@ func ParseSDNotify(value string) (SDNotify, error) {
 	switch n := SDNotify(value); n {
 	case "container":
 		return SDNotifyContainer, nil
-	case SDNotifyContainer, SDNotifyConmon, SDNotifyIgnore:
+	case SDNotifyContainer, SDNotifyConmon, SDNotifyHealthy, SDNotifyIgnore:
 		return n, nil
-	case "healthy":
-		return "", hint.New(bad(value, "is not supported by this version"), "--sdnotify=conmon says ready once the container runs")
 	}
-	return "", bad(value, "is not one of container, conmon, ignore")
+	return "", bad(value, "is not one of container, conmon, healthy, ignore")
 }
 
 // ParseSystemd reads --systemd.

@@ -96,9 +96,10 @@ type SDNotify string
 
 // The ways of --sdnotify.
 const (
-	SDNotifyContainer SDNotify = ""       // the payload, through a socket of its own; the default
-	SDNotifyConmon    SDNotify = "conmon" // the supervisor, once the payload runs
-	SDNotifyIgnore    SDNotify = "ignore" // nobody
+	SDNotifyContainer SDNotify = ""        // the payload, through a socket of its own; the default
+	SDNotifyConmon    SDNotify = "conmon"  // the supervisor, once the payload runs
+	SDNotifyHealthy   SDNotify = "healthy" // the supervisor, once a health check has passed
+	SDNotifyIgnore    SDNotify = "ignore"  // nobody
 )
 
 // String is the word of the command line.

@@ -35,7 +35,7 @@ func (g *containerFlags) define(d definer) {
 	d.str(&g.logDriver, "log-driver", "", "`WHERE` output goes: k8s-file, json-file, journald, passthrough or none (default: k8s-file when detached, else passthrough)")
 	d.list(&g.logOpts, "log-opt", "", "log `OPTION`: max-size=SIZE, max-file=N, path=FILE, tag=TEMPLATE")
 	d.str(&g.restart, "restart", "", "`POLICY` when it has ended: no, on-failure[:N], always, unless-stopped (default no)")
-	d.str(&g.sdnotify, "sdnotify", "", "`WHO` tells the service manager that the container is ready: container, conmon (Burrow itself) or ignore (default container)")
+	d.str(&g.sdnotify, "sdnotify", "", "`WHO` tells the service manager that the container is ready: container, conmon (Burrow itself), healthy (a health check) or ignore (default container)")
 }
 
 func (g *containerFlags) fill(c *call) {
