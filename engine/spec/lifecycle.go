@@ -8,7 +8,6 @@ import (
 	"text/template"
 
 	"github.com/docker/go-units"
-
 )
 
 // ParseLogDriver reads --log-driver.
