@@ -15,7 +15,6 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
-	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
 )
@@ -284,73 +283,3 @@ var bootID = sync.OnceValues(func() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
 })
-
-// List returns the containers' records, without Spec and Security, newest first, and the names of the
-// directories whose record cannot be read.
-func List(d paths.Dirs) (records []Record, damaged []string, err error) {
-	entries, err := os.ReadDir(d.Containers())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries {
-		rec, err := loadSummary(filepath.Join(d.Containers(), e.Name()))
-		switch {
-		case err == nil:
-			records = append(records, rec)
-		case !errors.Is(err, os.ErrNotExist):
-			damaged = append(damaged, e.Name())
-		}
-	}
-	sortNewest(records)
-	return records, damaged, nil
-}
-
-// Lookup finds a container by name, ID or unambiguous beginning of the ID. With
-// ErrDamaged the Record has its ID only.
-func Lookup(d paths.Dirs, ref string) (Record, error) {
-	id, err := findID(d, ref)
-	if err != nil {
-		return Record{}, err
-	}
-	rec, err := LoadRecord(filepath.Join(d.Containers(), id))
-	if errors.Is(err, os.ErrNotExist) {
-		return rec, fmt.Errorf("%w: %s", ErrNoContainer, ref)
-	}
-	return rec, err
-}
-
-func findID(d paths.Dirs, ref string) (string, error) {
-	if isContainerID(ref) { // nothing else begins so: no need to look through all
-		if _, err := os.Lstat(filepath.Join(d.Containers(), ref)); err == nil {
-			return ref, nil
-		}
-	}
-	if spec.CheckName(ref) == nil {
-		if id, err := ownerOf(d, ref); err == nil {
-			return id, nil
-		}
-	}
-	entries, err := os.ReadDir(d.Containers())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	var found []string
-	for _, e := range entries {
-		if len(ref) >= 2 && strings.HasPrefix(e.Name(), ref) {
-			found = append(found, e.Name())
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return "", fmt.Errorf("%w: %s", ErrNoContainer, ref)
-	}
-	return "", fmt.Errorf("%s: more than one container's ID begins so", ref)
-}
-
-// ErrNoContainer means that no container has the name or ID.
-var ErrNoContainer = errors.New("no such container")
