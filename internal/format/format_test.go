@@ -53,7 +53,7 @@ func shown[T any](t *testing.T, text string, values []T, names map[string]string
 
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"nosuch":              `--format "tabel": neither json, table nor a Go template`,
+		"nosuch":             `--format "nosuch": neither json, table nor a Go template`,
 		"{{.ID":              "--format: template: ",
 		"{{nosuch .ID}}":     `function "nosuch" not defined`,
 		"{{.Nope}}":          "can't evaluate field Nope",
