@@ -239,13 +239,22 @@ func damaged(id string, why error) error {
 
 // loadSummary reads a record without its details.
 func loadSummary(dir string) (Record, error) {
-	var rec Record
 	b, err := sys.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
-		return rec, err
+		return Record{}, err
 	}
+	rec, err := parseSummary(dir, b)
+	if err == nil {
+		rec.Name = currentName(dir, rec.Name)
+	}
+	return rec, err
+}
+
+// parseSummary takes a record from the text in dir. The name is the one it was made with.
+func parseSummary(dir string, text []byte) (Record, error) {
+	var rec Record
 	id := filepath.Base(dir)
-	err = json.Unmarshal(b, &rec)
+	err := json.Unmarshal(text, &rec)
 	switch {
 	case err == nil && rec.Version > RecordVersion:
 		return Record{ID: id}, fmt.Errorf("container %.12s: %w: it was written by a newer version of burrow", id, ErrDamaged)
@@ -256,7 +265,6 @@ func loadSummary(dir string) (Record, error) {
 		return Record{ID: id}, damaged(id, err)
 	}
 	rec.dir = dir
-	rec.Name = currentName(dir, rec.Name)
 	return rec.afterBoot(), nil
 }
 
@@ -284,29 +292,6 @@ var bootID = sync.OnceValues(func() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
 })
-
-// List returns the containers' records, without Spec and Security, newest first, and the names of the
-// directories whose record cannot be read.
-func List(d paths.Dirs) (records []Record, damaged []string, err error) {
-	entries, err := os.ReadDir(d.Containers())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries {
-		rec, err := loadSummary(filepath.Join(d.Containers(), e.Name()))
-		switch {
-		case err == nil:
-			records = append(records, rec)
-		case !errors.Is(err, os.ErrNotExist):
-			damaged = append(damaged, e.Name())
-		}
-	}
-	sortNewest(records)
-	return records, damaged, nil
-}
 
 // Lookup finds a container by name, ID or unambiguous beginning of the ID. With
 // ErrDamaged the Record has its ID only.
