@@ -11,29 +11,6 @@ import (
 	"github.com/burrow-run/burrow/internal/paths"
 )
 
-// List returns the containers' records, without Spec and Security, newest first, and the names of the
-// directories whose record cannot be read.
-func List(d paths.Dirs) (records []Record, damaged []string, err error) {
-	entries, err := os.ReadDir(d.Containers())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries {
-		rec, err := loadSummary(filepath.Join(d.Containers(), e.Name()))
-		switch {
-		case err == nil:
-			records = append(records, rec)
-		case !errors.Is(err, os.ErrNotExist):
-			damaged = append(damaged, e.Name())
-		}
-	}
-	sortNewest(records)
-	return records, damaged, nil
-}
-
 // Lookup finds a container by name, ID or unambiguous beginning of the ID. With
 // ErrDamaged the Record has its ID only.
 func Lookup(d paths.Dirs, ref string) (Record, error) {

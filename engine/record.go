@@ -238,13 +238,22 @@ func damaged(id string, why error) error {
 
 // loadSummary reads a record without its details.
 func loadSummary(dir string) (Record, error) {
-	var rec Record
 	b, err := sys.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
-		return rec, err
+		return Record{}, err
 	}
+	rec, err := parseSummary(dir, b)
+	if err == nil {
+		rec.Name = currentName(dir, rec.Name)
+	}
+	return rec, err
+}
+
+// parseSummary takes a record from the text in dir. The name is the one it was made with.
+func parseSummary(dir string, text []byte) (Record, error) {
+	var rec Record
 	id := filepath.Base(dir)
-	err = json.Unmarshal(b, &rec)
+	err := json.Unmarshal(text, &rec)
 	switch {
 	case err == nil && rec.Version > RecordVersion:
 		return Record{ID: id}, fmt.Errorf("container %.12s: %w: it was written by a newer version of burrow", id, ErrDamaged)
@@ -255,7 +264,6 @@ func loadSummary(dir string) (Record, error) {
 		return Record{ID: id}, damaged(id, err)
 	}
 	rec.dir = dir
-	rec.Name = currentName(dir, rec.Name)
 	return rec.afterBoot(), nil
 }
 
