@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -86,6 +87,10 @@ func TestSupervise(t *testing.T) {
 	if res := do(t, job{Verb: "supervise", ID: rec.ID, Dirs: d}); !strings.Contains(res.Error, "running") {
 		t.Errorf("started twice: %+v", res)
 	}
+	waitFor(t, "its shell, which as the first process hears no SIGTERM", func() bool {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", again.PID))
+		return string(comm) == "sh\n"
+	})
 	if _, err := Stop(t.Context(), d, "sup", 50*time.Millisecond); err != nil {
 		t.Error(err)
 	}

@@ -51,6 +51,7 @@ type User struct {
 // Store is the user's images. Close it when done.
 type Store struct {
 	dirs  paths.Dirs
+	root  string // of layers and images: dirs.Storage(), without links
 	opts  Options
 	log   *slog.Logger
 	store storage.Store
@@ -76,8 +77,14 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 			return nil, fmt.Errorf("open image store: %w", err)
 		}
 	}
+	// Plans name layers by their paths, and others read them: not by a link that is
+	// this caller's alone.
+	root := dirs.Storage()
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
 	conf := types.StoreOptions{
-		GraphRoot:       dirs.Storage(),
+		GraphRoot:       root,
 		RunRoot:         filepath.Join(dirs.Run, "storage"),
 		GraphDriverName: driver,
 		// Layers are unpacked whole, never fetched in parts or converted.
@@ -93,7 +100,7 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	s := &Store{dirs: dirs, opts: opts, log: log, store: st}
+	s := &Store{dirs: dirs, root: root, opts: opts, log: log, store: st}
 	s.scratch = sync.OnceValues(s.makeScratch)
 	return s, nil
 }
@@ -106,7 +113,7 @@ func (s *Store) Close() error {
 
 // layerDir is where overlay finds the content of a layer.
 func (s *Store) layerDir(id string) string {
-	return filepath.Join(s.dirs.Storage(), driver, id, "diff")
+	return filepath.Join(s.root, driver, id, "diff")
 }
 
 // exclusive runs fn while no other process changes the store. The kernel drops
