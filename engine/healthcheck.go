@@ -187,7 +187,7 @@ func (w *watched) Act(ctx context.Context, v health.Verdict) {
 
 // healthSocket is where a running container can be asked to be checked.
 func healthSocket(d paths.Dirs, id string) string {
-	return filepath.Join(d.Run, healthPrefix+id[:16])
+	return filepath.Join(d.Run, healthPrefix+id[:min(len(id), 16)])
 }
 
 const healthPrefix = "health-"
