@@ -8,7 +8,7 @@ import (
 )
 
 // containerCommand is the same verbs, grouped as in Podman and Docker.
-func (a *app) containerCommand() *cobra.Command {
+func (a *app) containerCommand(args []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "container", Short: "Manage containers", Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -18,6 +18,23 @@ func (a *app) containerCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	verbs := append(a.containerVerbs(),
+		builder{a.listCommand, []string{"ls", "list", "ps"}}, builder{a.containerExists, []string{"exists"}},
+		builder{a.cloneCommand, []string{"clone"}}, builder{a.cleanupCommand, []string{"cleanup"}})
+	if word, _ := firstWord(args); !addNamed(cmd, word, verbs) {
+		addAll(cmd, verbs)
+		cmd.AddCommand(refusedContainerCommands()...)
+	}
+	return cmd
+}
+
+func (a *app) listCommand() *cobra.Command {
+	list := a.psCommand()
+	list.Use, list.Aliases = "ls [OPTIONS]", []string{"list", "ps"}
+	return list
+}
+
+func (a *app) containerExists() *cobra.Command {
 	exists := &cobra.Command{
 		Use: "exists CONTAINER", Short: "Say by exit code whether a container exists", Args: exactly(1, "one container"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -32,22 +49,38 @@ func (a *app) containerCommand() *cobra.Command {
 		},
 	}
 	refuse(exists, flags.On("external", "burrow's storage has no containers but its own", ""))
-	list := a.psCommand()
-	list.Use, list.Aliases = "ls [OPTIONS]", []string{"list", "ps"}
-	cmd.AddCommand(list, exists, a.cloneCommand(), a.cleanupCommand())
-	cmd.AddCommand(refusedContainerCommands()...)
-	cmd.AddCommand(a.containerVerbs()...)
-	return cmd
+	return exists
 }
 
 // containerVerbs are those that stand both at the top and below `container`.
-func (a *app) containerVerbs() []*cobra.Command {
-	return []*cobra.Command{
-		a.runCommand(), a.createCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(),
-		a.attachCommand(), a.execCommand(), a.waitCommand(), a.logsCommand(), a.rmCommand(), a.inspectCommand(),
-		a.renameCommand(), a.portCommand(), a.topCommand(), a.cpCommand(),
-		a.exportCommand(), a.diffCommand(), a.commitCommand(), a.pauseCommand(), a.unpauseCommand(), a.initCommand(),
-		a.mountCommand(), a.unmountCommand(),
-		a.statsCommand(), a.updateCommand(), a.pruneCommand(),
+func (a *app) containerVerbs() []builder {
+	return []builder{
+		{a.runCommand, []string{"run"}},
+		{a.createCommand, []string{"create"}},
+		{a.startCommand, []string{"start"}},
+		{a.stopCommand, []string{"stop"}},
+		{a.restartCommand, []string{"restart"}},
+		{a.killCommand, []string{"kill"}},
+		{a.attachCommand, []string{"attach"}},
+		{a.execCommand, []string{"exec"}},
+		{a.waitCommand, []string{"wait"}},
+		{a.logsCommand, []string{"logs"}},
+		{a.rmCommand, []string{"rm"}},
+		{a.inspectCommand, []string{"inspect"}},
+		{a.renameCommand, []string{"rename"}},
+		{a.portCommand, []string{"port"}},
+		{a.topCommand, []string{"top"}},
+		{a.cpCommand, []string{"cp"}},
+		{a.exportCommand, []string{"export"}},
+		{a.diffCommand, []string{"diff"}},
+		{a.commitCommand, []string{"commit"}},
+		{a.pauseCommand, []string{"pause"}},
+		{a.unpauseCommand, []string{"unpause"}},
+		{a.initCommand, []string{"init"}},
+		{a.mountCommand, []string{"mount"}},
+		{a.unmountCommand, []string{"unmount", "umount"}},
+		{a.statsCommand, []string{"stats"}},
+		{a.updateCommand, []string{"update"}},
+		{a.pruneCommand, []string{"prune"}},
 	}
 }

@@ -30,15 +30,17 @@ var imageVerbs = []struct{ name, short string }{
 	{"logout", "Log out of a registry"},
 }
 
-func (a *app) imageCommands() []*cobra.Command {
-	out := make([]*cobra.Command, 0, len(imageVerbs))
+func (a *app) imageCommands() []builder {
+	out := make([]builder, 0, len(imageVerbs))
 	for _, v := range imageVerbs {
-		out = append(out, &cobra.Command{
-			Use: v.name, Short: v.short, DisableFlagParsing: true,
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return a.execImageTool(cmd.Context(), append([]string{v.name}, args...))
-			},
-		})
+		out = append(out, builder{func() *cobra.Command {
+			return &cobra.Command{
+				Use: v.name, Short: v.short, DisableFlagParsing: true,
+				RunE: func(cmd *cobra.Command, args []string) error {
+					return a.execImageTool(cmd.Context(), append([]string{v.name}, args...))
+				},
+			}
+		}, []string{v.name}})
 	}
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +26,14 @@ type app struct {
 // command runs the command line and returns its exit code.
 func command(ctx context.Context, args []string) int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, ctx: ctx}
-	root := a.root() //nolint:contextcheck // the verbs take the context from their command
+	root := a.root(args) //nolint:contextcheck // the verbs take the context from their command
 	root.SetArgs(args)
 	root.SetContext(ctx)
 	return say(a.err, root.ExecuteContext(ctx))
 }
 
-func (a *app) root() *cobra.Command {
+// root is the command line, with the command that args name or with all.
+func (a *app) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "burrow",
 		Short:         "Run containers without root, each in a user namespace of its own",
@@ -53,14 +56,68 @@ func (a *app) root() *cobra.Command {
 		return hint.New(err, cmd.CommandPath()+" --help")
 	})
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "say what happens, with times")
-	root.AddCommand(
-		a.psCommand(), a.containerCommand(), a.volumeCommand(), a.secretCommand(), a.healthcheckCommand(),
-		a.doctorCommand(), a.idsCommand(), a.whoisCommand(),
-		a.infoCommand(), a.versionCommand(), a.eventsCommand(), a.auditCommand(), a.unshareCommand(), a.systemCommand(), a.generateCommand(),
-	)
-	root.AddCommand(a.containerVerbs()...)
-	root.AddCommand(a.imageCommands()...)
+	word, rest := firstWord(args)
+	if !addNamed(root, word, a.commands(rest)) {
+		addAll(root, a.commands(nil))
+	}
 	return root
+}
+
+// commands are those at the top; rest is what follows the command's name.
+func (a *app) commands(rest []string) []builder {
+	return slices.Concat([]builder{
+		{a.psCommand, []string{"ps"}},
+		{func() *cobra.Command { return a.containerCommand(rest) }, []string{"container"}},
+		{a.volumeCommand, []string{"volume"}},
+		{a.secretCommand, []string{"secret"}},
+		{a.healthcheckCommand, []string{"healthcheck"}},
+		{a.doctorCommand, []string{"doctor"}},
+		{a.idsCommand, []string{"ids"}},
+		{a.whoisCommand, []string{"whois"}},
+		{a.infoCommand, []string{"info"}},
+		{a.versionCommand, []string{"version"}},
+		{a.eventsCommand, []string{"events"}},
+		{a.auditCommand, []string{"audit"}},
+		{a.unshareCommand, []string{"unshare"}},
+		{a.systemCommand, []string{"system"}},
+		{a.generateCommand, []string{"generate"}},
+	}, a.containerVerbs(), a.imageCommands())
+}
+
+// builder makes a command when it is asked for: all of them with all their flags
+// would be a third of what it takes to start this executable.
+type builder struct {
+	make  func() *cobra.Command
+	names []string // its name and its aliases
+}
+
+// addNamed adds the command that word names, if it names one.
+func addNamed(to *cobra.Command, word string, all []builder) bool {
+	for _, b := range all {
+		if slices.Contains(b.names, word) {
+			to.AddCommand(b.make())
+			return true
+		}
+	}
+	return false
+}
+
+// addAll is for help, completion and what is misspelt.
+func addAll(to *cobra.Command, all []builder) {
+	for _, b := range all {
+		to.AddCommand(b.make())
+	}
+}
+
+// firstWord is the first argument that is no flag, and what follows it. The flags
+// before it have no values.
+func firstWord(args []string) (word string, rest []string) {
+	for i, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg, args[i+1:]
+		}
+	}
+	return "", nil
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
