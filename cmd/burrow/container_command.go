@@ -17,6 +17,7 @@ func (a *app) containerCommand(args []string) *cobra.Command {
 			}
 			return cmd.Help()
 		},
+		SuggestionsMinimumDistance: 2,
 	}
 	verbs := append(a.containerVerbs(),
 		builder{a.listCommand, []string{"ls", "list", "ps"}}, builder{a.containerExists, []string{"exists"}},
