@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"go.podman.io/image/v5/copy"
+	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 )
@@ -58,6 +59,9 @@ func (s *Store) fetch(ctx context.Context, from types.ImageReference, sys *types
 	}
 	defer func() { _ = pc.Destroy() }()
 	to := &target{store: s, names: names}
+	if from.Transport().Name() == docker.Transport.Name() {
+		to.from = from.DockerReference()
+	}
 	for range 2 {
 		_, err = copy.Image(ctx, pc, to, guarded{from, s.opts.Stall}, &copy.Options{
 			SourceCtx: sys, DestinationCtx: sys, ReportWriter: s.opts.Progress, RemoveSignatures: true,

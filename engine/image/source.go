@@ -96,7 +96,7 @@ func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache 
 }
 
 // errSilent is the cause of a context that watch has cancelled.
-var errSilent = errors.New("the source has gone silent")
+var errSilent = errors.New("the other side has gone silent")
 
 // watchdog is a context that ends when nothing has been heard for too long.
 type watchdog struct {
