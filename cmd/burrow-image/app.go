@@ -120,7 +120,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
-		a.searchCmd(),
+		a.historyCmd(), a.searchCmd(),
 	)
 	return root
 }
@@ -133,7 +133,7 @@ func (a *app) imageCmd() *cobra.Command {
 	c.AddCommand(
 		a.imagesCmd("ls", "list"), a.existsCmd(), a.inspectCmd(), a.rmiCmd("rm", "remove"), a.tagCmd(), a.untagCmd(),
 		a.pruneCmd(), a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.repairCmd(),
-		a.searchCmd(),
+		a.historyCmd(), a.searchCmd(), a.treeCmd(), a.diffCmd(), a.mountCmd(), a.unmountCmd(),
 	)
 	return c
 }
