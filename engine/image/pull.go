@@ -195,7 +195,7 @@ func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name ref
 	if err != nil {
 		return "", false
 	}
-	src, err := guarded{from, s.opts.Stall}.NewImageSource(ctx, sys)
+	src, err := guarded{ImageReference: from, stall: s.opts.Stall}.NewImageSource(ctx, sys)
 	if err != nil {
 		return p.ID, true
 	}

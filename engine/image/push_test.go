@@ -19,6 +19,7 @@ import (
 
 	digest "github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/oci/layout"
 
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -135,6 +136,28 @@ func TestManifestGoesAsItCame(t *testing.T) {
 	d, err := s.Push(t.Context(), r.image(), "", pushInsecure())
 	if err != nil || d != r.manifest || !bytes.Equal(got, odd.Bytes()) || sent > 0 {
 		t.Errorf("%v: %s, not %s; %d blobs sent\n%s", err, d, r.manifest, sent, got)
+	}
+}
+
+// TestOnlyWhatWasJudged: a registry cannot show one manifest to whoever checks
+// the signature, and another to whoever fetches the image.
+func TestOnlyWhatWasJudged(t *testing.T) {
+	l := newOCIDir(t).layer(tarOf(t, ent{name: "f"}))
+	from, err := layout.NewReference(l.write(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d, want := range map[digest.Digest]bool{l.manifestDigest: true, digest.FromString("other"): false} {
+		src, err := guarded{ImageReference: from, stall: time.Minute, only: []digest.Digest{d}}.NewImageSource(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err = src.GetManifest(t.Context(), nil); (err == nil) != want {
+			t.Errorf("%s: %v", d, err)
+		}
+		if err := src.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
