@@ -118,8 +118,9 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&level, "log-level", "", "show what the image libraries log: `LEVEL` is debug, info, warn or error")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.logging(level) }
 	root.AddCommand(
-		a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
+		a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
+		a.historyCmd(), a.searchCmd(),
 	)
 	return root
 }
@@ -131,7 +132,8 @@ func (a *app) imageCmd() *cobra.Command {
 	}}
 	c.AddCommand(
 		a.imagesCmd("ls", "list"), a.existsCmd(), a.inspectCmd(), a.rmiCmd("rm", "remove"), a.tagCmd(), a.untagCmd(),
-		a.pruneCmd(), a.pullCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.repairCmd(),
+		a.pruneCmd(), a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.repairCmd(),
+		a.historyCmd(), a.searchCmd(), a.treeCmd(), a.diffCmd(), a.mountCmd(), a.unmountCmd(),
 	)
 	return c
 }

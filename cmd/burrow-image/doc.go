@@ -1,5 +1,5 @@
 // Command burrow-image holds everything of Burrow that deals with images as
-// such: pull, load, import, images, tag, inspect, save, rmi. `burrow` starts
+// such: pull, push, load, import, images, tag, inspect, save, rmi and others. `burrow` starts
 // it for these commands; keeping it apart keeps `burrow run` small and quick,
 // and the code that parses what strangers made out of it.
 //

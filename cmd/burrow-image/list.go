@@ -40,7 +40,7 @@ func (a *app) imagesCmd(use string, aliases ...string) *cobra.Command {
 	fl.BoolVar(&f.noTrunc, "no-trunc", false, "show whole IDs")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show IDs only")
 	fl.BoolVar(&f.history, "history", false, "show names the image had")
-	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "show what `KEY=VALUE` picks: after, before, dangling, digest, id, label, reference, since, until")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "show what `KEY=VALUE` picks: after, before, containers, dangling, digest, id, intermediate, label, label!, manifest, readonly, reference, since, until")
 	fl.StringVar(&f.format, "format", "", "`TEMPLATE` for each image, or json")
 	fl.StringVar(&f.sort, "sort", "created", "sort by `COLUMN`: created, id, repository, size, tag")
 	return c

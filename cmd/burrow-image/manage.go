@@ -174,6 +174,7 @@ func (a *app) pruneCmd() *cobra.Command {
 	f := c.Flags()
 	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses")
 	f.BoolVarP(&force, "force", "f", false, "do not ask")
+	f.Bool("external", false, "accepted for compatibility: no other engine has containers in Burrow's store")
 	f.StringArrayVar(&filters, "filter", nil, "remove only what `KEY=VALUE` picks: label, label!, until")
 	return c
 }

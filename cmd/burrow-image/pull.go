@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/burrow-run/burrow/engine/image"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // remoteFlags say how to talk to a registry.
@@ -44,11 +42,11 @@ func (r *remoteFlags) remote(f *pflag.FlagSet) (image.Remote, error) {
 
 type pullFlags struct {
 	remoteFlags
-	allTags, quiet bool
-	platform       string
-	policy         string
-	retryDelay     string
-	opts           image.PullOptions
+	quiet      bool
+	platform   string
+	policy     string
+	retryDelay string
+	opts       image.PullOptions
 }
 
 func (a *app) pullCmd() *cobra.Command {
@@ -68,7 +66,8 @@ func (a *app) pullCmd() *cobra.Command {
 	f := c.Flags()
 	p.add(f, a.env.authFile)
 	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
-	f.BoolVarP(&p.allTags, "all-tags", "a", false, "not supported")
+	f.BoolVarP(&p.opts.AllTags, "all-tags", "a", false, "fetch every image of the repository")
+	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
 	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.StringVar(&p.platform, "platform", "", "`OS/ARCH[/VARIANT]` to choose from a list of images")
 	f.StringVar(&p.opts.OS, "os", "", "operating system to choose")
@@ -81,9 +80,6 @@ func (a *app) pullCmd() *cobra.Command {
 }
 
 func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
-	if p.allTags {
-		return hint.New(fmt.Errorf("--all-tags: %w", image.ErrNotSupported), "name the tags to pull")
-	}
 	if p.opts.Remote, err = p.remote(f); err != nil {
 		return err
 	}
@@ -98,10 +94,8 @@ func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
 		parts = append(parts, "", "")
 		p.opts.OS, p.opts.Arch, p.opts.Variant = parts[0], parts[1], parts[2]
 	}
-	if p.retryDelay != "" {
-		if p.opts.RetryDelay, err = time.ParseDuration(p.retryDelay); err != nil || p.opts.RetryDelay < 0 {
-			return fmt.Errorf("invalid --retry-delay %q: use a duration like 2s", p.retryDelay)
-		}
+	if p.opts.RetryDelay, err = retryDelay(p.retryDelay); err != nil {
+		return err
 	}
 	p.opts.Policy = image.Policy(p.policy)
 	return nil

@@ -17,6 +17,7 @@ import (
 type saveFlags struct {
 	output, format  string
 	quiet, compress bool
+	uncompressed    bool
 	multi           bool
 }
 
@@ -34,15 +35,19 @@ func (a *app) saveCmd() *cobra.Command {
 	fl.StringVar(&f.format, "format", "docker-archive", "`FORMAT`: docker-archive, oci-archive, oci-dir, docker-dir")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	fl.BoolVar(&f.compress, "compress", false, "compress the layers of docker-dir")
+	fl.BoolVar(&f.uncompressed, "uncompressed", false, "do not compress the layers of oci-archive and oci-dir")
 	fl.BoolVarP(&f.multi, "multi-image-archive", "m", false, "accepted for compatibility: several images are always kept apart")
 	return c
 }
 
 func (a *app) save(ctx context.Context, refs []string, f *saveFlags) error {
-	opts := image.SaveOptions{Format: image.Format(f.format), Compress: f.compress}
+	opts := image.SaveOptions{Format: image.Format(f.format), Compress: f.compress, Uncompressed: f.uncompressed}
 	dir := opts.Format == image.FormatOCIDir || opts.Format == image.FormatDockerDir
 	if f.compress && opts.Format != image.FormatDockerDir {
 		return errors.New("--compress is for --format docker-dir only")
+	}
+	if f.uncompressed && opts.Format != image.FormatOCIDir && opts.Format != image.FormatOCIArchive {
+		return errors.New("--uncompressed is for --format oci-archive and oci-dir only")
 	}
 	s, err := a.store()
 	if err != nil {

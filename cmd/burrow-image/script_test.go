@@ -69,6 +69,8 @@ func params(files ...string) testscript.Params {
 		Files: files, Setup: setup, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "fails": cmdFails, "needs": cmdNeeds, "registry": cmdRegistry, "killed": cmdKilled,
+			"sent": cmdSent, "oddtar": cmdOddTar,
+			"searchable": cmdSearchable, "sigstorekey": cmdSigstoreKey, "accepted": cmdAccepted,
 		},
 	}
 }
@@ -157,7 +159,7 @@ func cmdRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(l.Close())
 	dir := ts.MkAbs("registry-" + args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
-	conf := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\n", dir)
+	conf := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/data}}\n", dir)
 	if slices.Contains(args[1:], "auth") {
 		hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 		ts.Check(err)
@@ -170,7 +172,11 @@ func cmdRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		conf += "  tls: {certificate: " + dir + "/cert.pem, key: " + dir + "/key.pem}\n"
 	}
 	ts.Check(os.WriteFile(dir+"/config.yml", []byte(conf), 0o600))
+	log, err := os.Create(dir + "/log")
+	ts.Check(err)
+	defer log.Close()
 	cmd := exec.CommandContext(ctx, "docker-registry", "serve", dir+"/config.yml")
+	cmd.Stderr, cmd.Stdout = log, log
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
 		_ = cmd.Process.Kill()

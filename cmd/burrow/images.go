@@ -18,6 +18,7 @@ import (
 // process of its own, which keeps untrusted bytes out of this one.
 var imageVerbs = []struct{ name, short string }{
 	{"pull", "Fetch an image"},
+	{"push", "Write an image to a registry or archive"},
 	{"load", "Load images from an archive"},
 	{"import", "Make an image of a root file system's tar"},
 	{"images", "List images"},
@@ -26,6 +27,8 @@ var imageVerbs = []struct{ name, short string }{
 	{"tag", "Give an image another name"},
 	{"untag", "Take a name from an image"},
 	{"save", "Write images to an archive"},
+	{"history", "Show how an image was made"},
+	{"search", "Ask registries for images"},
 	{"login", "Log in to a registry"},
 	{"logout", "Log out of a registry"},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 
 	digest "github.com/opencontainers/go-digest"
@@ -192,6 +193,11 @@ func (d *destination) Commit(ctx context.Context, toplevel types.UnparsedImage) 
 		return err
 	}
 	d.ref.id = dr.id
+	if d.ref.from != nil {
+		if err := d.store.rememberSource(dr, d.ref.from); err != nil {
+			d.store.log.Warn("where the layers came from is not remembered", slog.Any("error", err))
+		}
+	}
 	return nil
 }
 

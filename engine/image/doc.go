@@ -1,5 +1,5 @@
 // Package image stores images: it pulls, loads, imports, lists, names,
-// inspects, saves and removes them, and writes for each the plan that starting
+// inspects, pushes, saves and removes them, and writes for each the plan that starting
 // a container needs.
 //
 //	registry, archive, directory            go.podman.io/image: transports,
@@ -12,6 +12,9 @@
 //	        │ owners of each layer (layers/ID.json)
 //	        ▼
 //	build.go ── merged view ──► package plan: plans/, refs/
+//
+//	stored.go ── layers made into tars again ──► registry, archive, directory
+//	reuse.go  ── blobs that the registry has, and that need not be sent
 //
 // A layer is unpacked while it arrives, without a spool file; nothing is
 // visible before its digests have been checked. The storage library's locks

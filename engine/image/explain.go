@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"go.podman.io/image/v5/docker"
-	"go.podman.io/image/v5/docker/reference"
 
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -27,9 +26,10 @@ func (p *plain) Error() string { return p.text }
 func (p *plain) Unwrap() error { return p.err }
 
 var (
-	stages = regexp.MustCompile(`^(?:initializing source \S+|(?:fetching|reading) manifest \S+ in \S+|pinging container registry \S+|` +
+	stages = regexp.MustCompile(`^(?:initializing (?:source|destination) \S+|(?:fetching|reading) manifest \S+ in \S+|pinging container registry \S+|` +
 		`determining manifest MIME type for \S+|copying system image from manifest list|writing blob|committing the finished image|` +
-		`reading blob \S+|trying to reuse blob \S+ at destination|read layer|happened during read): `)
+		`writing manifest|uploading manifest \S+ to \S+|initiating layer upload to \S+ in \S+|checking whether a blob \S+ exists in \S+|` +
+		`fetching tags list|getting repository tags|couldn't search registry \S+|reading blob \S+|trying to reuse blob \S+ at destination|read layer|happened during read): `)
 	configStage = "parsing image configuration: "
 )
 
@@ -71,18 +71,30 @@ func transient(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// explain adds the name, and the way out where there is one.
-func explain(name reference.Named, err error) error {
+// explain adds what was done to the name, and the way out where there is one.
+func explain(verb, name, registry string, err error) error {
 	text := err.Error()
-	err = fmt.Errorf("pull %s: %w", name, err)
+	err = fmt.Errorf("%s %s: %w", verb, name, err)
 	var unauthorized docker.ErrUnauthorizedForCredentials
 	switch {
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return hint.New(err, "the registry speaks plain HTTP; if that is intended: --tls-verify=false")
 	case strings.Contains(text, "x509: "):
 		return hint.New(err, "give the registry's CA with --cert-dir DIR (DIR/ca.crt)")
-	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"):
-		return hint.New(err, "burrow login "+reference.Domain(name))
+	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"), code(text, "denied"):
+		return hint.New(err, "burrow login "+registry)
+	case verb == "push" && code(text, "name unknown"):
+		return hint.New(err, "this registry makes no repositories on its own: make it there first")
 	}
 	return err
+}
+
+// code says whether the text tells that error code of a registry.
+func code(text, name string) bool {
+	for part := range strings.SplitSeq(text, ": ") {
+		if part == name {
+			return true
+		}
+	}
+	return false
 }

@@ -59,8 +59,10 @@ func (s *Store) addFilter(f *Filter, key, value string) error {
 		t, err = s.relative(key, value)
 	case "until":
 		t, err = isOlder(value)
+	case "containers", "intermediate", "manifest", "readonly":
+		t, err = s.hasProperty(key, value)
 	default:
-		return hint.New(errors.New("unknown key"), "use after, before, dangling, digest, id, label, reference, since or until")
+		return hint.New(errors.New("unknown key"), "use after, before, containers, dangling, digest, id, intermediate, label, manifest, readonly, reference, since or until")
 	}
 	f.others[key] = append(f.others[key], t)
 	return err
@@ -96,6 +98,35 @@ func hasLabel(spec string) test {
 func isDangling(value string) (test, error) {
 	want, err := strconv.ParseBool(value)
 	return func(i *Summary) bool { return (len(i.Names) == 0) == want }, err
+}
+
+// hasProperty picks images by what they are. Those that Burrow never has, lists
+// of images and images that cannot be changed, are picked by false only.
+func (s *Store) hasProperty(key, value string) (test, error) {
+	want, err := strconv.ParseBool(value)
+	if err != nil {
+		return nil, errors.New("neither true nor false")
+	}
+	var has func(i *Summary) bool
+	switch key {
+	case "containers":
+		has = func(i *Summary) bool {
+			if s.opts.Users == nil {
+				return false
+			}
+			users, err := s.opts.Users(i.ID)
+			return err == nil && len(users) > 0
+		}
+	case "intermediate": // without name, and other images stand on it
+		layers, err := s.layers()
+		if err != nil {
+			return nil, err
+		}
+		has = func(i *Summary) bool { return len(i.Names) == 0 && i.top != "" && hasChild(layers, i.top) }
+	default:
+		has = func(*Summary) bool { return false }
+	}
+	return func(i *Summary) bool { return has(i) == want }, nil
 }
 
 // matches compares a pattern with each name: whole, without registry, without

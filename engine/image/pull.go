@@ -35,6 +35,9 @@ type PullOptions struct {
 
 	OS, Arch, Variant string // "" means this machine's
 
+	// AllTags fetches every image of the repository.
+	AllTags bool
+
 	Retries    int           // after the first try
 	RetryDelay time.Duration // 0 means growing from 1 s
 }
@@ -62,8 +65,11 @@ func (r Remote) apply(sys *types.SystemContext) {
 }
 
 // Pull fetches what name says and returns the image IDs: one, except for
-// archives with several images.
+// archives with several images and for all tags of a repository.
 func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]string, error) {
+	if opts.AllTags {
+		return s.pullTags(ctx, name, opts)
+	}
 	if t, rest, ok := strings.Cut(name, ":"); ok && t != "docker" {
 		if from, known := transports[t]; known {
 			return s.pullFrom(ctx, from, rest, opts)
@@ -95,6 +101,28 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+// pullTags fetches all tags of a repository, and returns what it has got even
+// if one cannot be fetched.
+func (s *Store) pullTags(ctx context.Context, name string, opts PullOptions) ([]string, error) {
+	if t, _, ok := strings.Cut(name, ":"); ok && (transports[t] != nil || isTransport(t)) {
+		return nil, fmt.Errorf("all tags of %s: %w: it is no repository", name, ErrNotSupported)
+	}
+	repository, tags, err := s.RemoteTags(ctx, name, opts.Remote)
+	if err != nil {
+		return nil, err
+	}
+	opts.AllTags = false
+	var ids []string
+	for _, tag := range tags {
+		got, err := s.Pull(ctx, repository+":"+tag, opts)
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, got...)
+	}
+	return ids, nil
 }
 
 func (s *Store) systemFor(opts PullOptions) (*types.SystemContext, error) {
@@ -144,26 +172,18 @@ func (s *Store) pullOne(ctx context.Context, sys *types.SystemContext, name refe
 			return id, nil
 		}
 	}
-	delay := max(opts.RetryDelay, 0)
-	if delay == 0 {
-		delay = time.Second
-	}
-	for try := 0; ; try++ {
+	again := retry{left: opts.Retries, delay: opts.RetryDelay}
+	for {
 		id, err := s.fetch(ctx, from, sys, []string{name.String()})
 		if err == nil {
 			return id, nil
 		}
-		if try >= opts.Retries || !transient(err) {
-			return "", explain(name, err)
+		if !again.worth(err) {
+			return "", explain("pull", name.String(), reference.Domain(name), err)
 		}
-		s.log.Warn("pull failed, trying again", slog.String("image", name.String()), slog.Any("error", err), slog.Duration("delay", delay))
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(delay):
-		}
-		if opts.RetryDelay == 0 {
-			delay *= 2
+		s.log.Warn("pull failed, trying again", slog.String("image", name.String()), slog.Any("error", err), slog.Duration("delay", again.next))
+		if err := again.wait(ctx); err != nil {
+			return "", err
 		}
 	}
 }
@@ -175,7 +195,7 @@ func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name ref
 	if err != nil {
 		return "", false
 	}
-	src, err := guarded{from, s.opts.Stall}.NewImageSource(ctx, sys)
+	src, err := guarded{ImageReference: from, stall: s.opts.Stall}.NewImageSource(ctx, sys)
 	if err != nil {
 		return p.ID, true
 	}
@@ -203,7 +223,7 @@ func resolve(sys *types.SystemContext, name string) ([]reference.Named, error) {
 	if err != nil {
 		return nil, badName(name)
 	}
-	if domain, _, ok := strings.Cut(name, "/"); ok && (strings.ContainsAny(domain, ".:") || domain == "localhost") {
+	if domain, _, ok := strings.Cut(name, "/"); ok && isRegistry(domain) {
 		return []reference.Named{untag(named)}, nil
 	}
 	repo, rest := name, ""
@@ -217,12 +237,9 @@ func resolve(sys *types.SystemContext, name string) ([]reference.Named, error) {
 	if alias != nil {
 		return parseAll(alias.String() + rest)
 	}
-	search, err := sysregistriesv2.UnqualifiedSearchRegistries(sys)
+	search, err := searchList(sys)
 	if err != nil {
-		return nil, fmt.Errorf("read registries.conf: %w", err)
-	}
-	if len(search) == 0 {
-		search = []string{"docker.io"}
+		return nil, err
 	}
 	for i := range search {
 		search[i] += "/" + name

@@ -16,8 +16,9 @@ var errOneWay = errors.New("bug: the reference is a destination only")
 // target is the image library's view of a place in the store.
 type target struct {
 	store *Store
-	names []string // full names to give
-	id    string   // set by Commit
+	names []string        // full names to give
+	from  reference.Named // the repository that the image comes from, or nil
+	id    string          // set by Commit
 }
 
 func (t *target) Transport() types.ImageTransport                         { return transport{} }

@@ -89,6 +89,7 @@ func (s *Store) drop(id string) error {
 	}
 	for _, l := range layers {
 		s.forgetOwned(l)
+		s.forgetBlobs(l)
 	}
 	return nil
 }
@@ -129,6 +130,7 @@ func (s *Store) collect() error {
 				return fmt.Errorf("remove unused layer %.12s: %w", id, err)
 			}
 			s.forgetOwned(id)
+			s.forgetBlobs(id)
 			delete(layers, id)
 			again = true
 		}

@@ -14,7 +14,6 @@ import (
 	"go.podman.io/image/v5/manifest"
 	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
-	"go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/internal/hint"
@@ -35,6 +34,8 @@ const (
 type SaveOptions struct {
 	Format   Format // "" means FormatDockerArchive
 	Compress bool   // layers of FormatDockerDir
+	// Uncompressed leaves the layers of the OCI formats as they are.
+	Uncompressed bool
 }
 
 // Save writes images to path, a file or directory that the format decides.
@@ -93,10 +94,6 @@ func (s *Store) saveTargets(refs []string) ([]*saved, error) {
 	return out, nil
 }
 
-func (s *Store) source(id string) (types.ImageReference, error) {
-	return storage.Transport.NewStoreReference(s.store, nil, id)
-}
-
 func (s *Store) saveDockerArchive(ctx context.Context, targets []*saved, path string) error {
 	sys, err := s.system()
 	if err != nil {
@@ -140,6 +137,7 @@ func (s *Store) saveOne(ctx context.Context, t *saved, opts SaveOptions, ref fun
 		return err
 	}
 	mime := "application/vnd.oci.image.manifest.v1+json"
+	sys.OCIAcceptUncompressedLayers = opts.Uncompressed
 	if opts.Format == FormatDockerDir {
 		mime = manifest.DockerV2Schema2MediaType
 		sys.DirForceCompress, sys.DirForceDecompress = opts.Compress, !opts.Compress

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
 )
 
@@ -25,6 +27,8 @@ const defaultStall = 60 * time.Second
 type guarded struct {
 	types.ImageReference
 	stall time.Duration
+	// only, if set, are the digests of the manifests that may come.
+	only []digest.Digest
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
@@ -34,12 +38,13 @@ func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (
 	if err != nil {
 		return nil, dog.explain(err)
 	}
-	return &guardedSource{src, g.stall}, nil
+	return &guardedSource{src, g.stall, g.only}, nil
 }
 
 type guardedSource struct {
 	types.ImageSource
 	stall time.Duration
+	only  []digest.Digest
 }
 
 // GetManifest refuses documents that two readers could take for two things
@@ -50,6 +55,11 @@ func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest
 	b, mime, err := g.ImageSource.GetManifest(ctx, instance)
 	if err != nil {
 		return nil, "", dog.explain(err)
+	}
+	if g.only != nil {
+		if d, err := manifest.Digest(b); err != nil || !slices.Contains(g.only, d) {
+			return nil, "", fmt.Errorf("%w manifest: it is not the one whose signature was checked", ErrInvalid)
+		}
 	}
 	return b, mime, checkManifest(b, mime)
 }
@@ -96,7 +106,7 @@ func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache 
 }
 
 // errSilent is the cause of a context that watch has cancelled.
-var errSilent = errors.New("the source has gone silent")
+var errSilent = errors.New("the other side has gone silent")
 
 // watchdog is a context that ends when nothing has been heard for too long.
 type watchdog struct {

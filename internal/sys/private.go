@@ -18,6 +18,16 @@ func PrivateMounts() error {
 	return Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 }
 
+// JoinMounts moves the calling thread into the mount namespace ns, to its root
+// directory. It needs CAP_SYS_ADMIN and CAP_SYS_CHROOT in the thread's own user
+// namespace, and CAP_SYS_ADMIN in the one that owns ns (setns(2)).
+func JoinMounts(ns *os.File) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare(CLONE_FS)", err)
+	}
+	return os.NewSyscallError("setns(CLONE_NEWNS)", unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS))
+}
+
 // CloneTree copies the mounts at path, and those below it, into a tree
 // attached nowhere, with further attributes set on all of it (open_tree(2),
 // mount_setattr(2), Linux 5.12). A symbolic link at the end is followed.

@@ -38,7 +38,7 @@ int burrow_cwd_lost;
 /* Verbs that work inside the anchor; Go re-executes for any other that does. */
 static const char *const in_anchor[] = {
 	"run", "create", "start", "stop", "restart", "kill", "exec", "attach", "wait", "logs", "rm", "ps", "inspect", "pull", "push",
-	"load", "import", "images", "image", "rmi", "tag", "untag", "save", NULL,
+	"load", "import", "images", "image", "rmi", "tag", "untag", "save", "history", "search", NULL,
 };
 
 /* Verbs that mount: they get a mount namespace that dies with them. */

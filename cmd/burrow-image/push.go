@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/burrow-run/burrow/engine/image"
+	"github.com/burrow-run/burrow/internal/hint"
+)
+
+type pushFlags struct {
+	remoteFlags
+	quiet, all, compress bool
+	digestFile           string
+	level                int
+	retryDelay           string
+	signBy, sigstore     string
+	passphraseFile       string
+	encrypt              []string
+	opts                 image.PushOptions
+}
+
+func (a *app) pushCmd() *cobra.Command {
+	var p pushFlags
+	c := &cobra.Command{
+		Use: "push [flags] IMAGE [DESTINATION]", Short: "Write an image to a registry, archive or directory", Args: cobra.RangeArgs(1, 2),
+		Long: "Write an image to a registry, archive or directory.\n\nDESTINATION is a name at a registry, with or without docker://, or dir:DIR, oci:DIR[:NAME],\n" +
+			"oci-archive:FILE[:NAME] or docker-archive:FILE[:NAME]. Without one the image goes to the registry that its name says.\n" +
+			"What the registry has already is not sent again.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			destination := ""
+			if len(args) == 2 {
+				destination = args[1]
+			}
+			if err := p.finish(cmd.Flags(), destination); err != nil {
+				return err
+			}
+			a.quiet = a.quiet || p.quiet
+			return a.push(cmd.Context(), args[0], destination, &p)
+		},
+	}
+	f := c.Flags()
+	p.add(f, a.env.authFile)
+	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
+	f.BoolVar(&p.all, "all", false, "not supported: Burrow stores no lists of images")
+	f.BoolVar(&p.compress, "compress", false, "compress the layers of dir:")
+	f.StringVar(&p.opts.Compression, "compression-format", "", "compress layers with `ALGORITHM`: gzip, zstd, zstd:chunked; by default gzip, or what the registry has")
+	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
+	f.BoolVar(&p.opts.ForceCompression, "force-compression", false, "reuse no layer that the registry has in another compression; the default with --compression-format")
+	f.StringVar(&p.digestFile, "digestfile", "", "write the digest of the manifest to `FILE`")
+	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
+	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci or v2s2; by default what the image has")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
+	f.Bool("remove-signatures", false, "accepted for compatibility: signatures that an image came with are never passed on")
+	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
+	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
+	f.StringVar(&p.signBy, "sign-by", "", "not supported: sign with a GPG key")
+	f.StringVar(&p.sigstore, "sign-by-sigstore", "", "not supported: sign as a sigstore parameter file says")
+	f.StringVar(&p.opts.SigstoreKey, "sign-by-sigstore-private-key", "", "sign with the sigstore private key in `FILE`")
+	f.StringVar(&p.passphraseFile, "sign-passphrase-file", "", "`FILE` with the passphrase of the private key")
+	f.StringArrayVar(&p.encrypt, "encryption-key", nil, "not supported: encrypt layers")
+	f.StringArray("encrypt-layer", nil, "not supported: encrypt layers")
+	return c
+}
+
+func (p *pushFlags) finish(f *pflag.FlagSet, destination string) (err error) {
+	switch {
+	case p.all:
+		return hint.New(fmt.Errorf("--all: %w: Burrow stores no lists of images", image.ErrNotSupported), "push the image of each platform")
+	case p.signBy != "":
+		return hint.New(fmt.Errorf("--sign-by: %w: Burrow cannot sign with GPG keys", image.ErrNotSupported), "use --sign-by-sigstore-private-key FILE")
+	case p.sigstore != "":
+		return hint.New(fmt.Errorf("--sign-by-sigstore: %w", image.ErrNotSupported), "use --sign-by-sigstore-private-key FILE")
+	case f.Changed("encryption-key"), f.Changed("encrypt-layer"):
+		return fmt.Errorf("--encryption-key: %w", image.ErrNotSupported)
+	case p.compress && !strings.HasPrefix(destination, "dir:"):
+		return errors.New("--compress is for a destination dir:DIR only")
+	case p.passphraseFile != "" && p.opts.SigstoreKey == "":
+		return errors.New("--sign-passphrase-file needs --sign-by-sigstore-private-key")
+	}
+	if p.opts.Remote, err = p.remote(f); err != nil {
+		return err
+	}
+	p.opts.CompressDir = p.compress
+	if p.opts.Compression != "" && !f.Changed("force-compression") {
+		p.opts.ForceCompression = true
+	}
+	if p.opts.Compression == "" && (p.opts.ForceCompression || f.Changed("compression-level")) {
+		p.opts.Compression = "gzip"
+	}
+	if f.Changed("compression-level") {
+		most := 20
+		if p.opts.Compression == "gzip" {
+			most = 9
+		}
+		if p.level < 1 || p.level > most {
+			return fmt.Errorf("--compression-level %d: %s has levels 1 to %d", p.level, p.opts.Compression, most)
+		}
+		p.opts.Level = &p.level
+	}
+	if p.opts.RetryDelay, err = retryDelay(p.retryDelay); err != nil {
+		return err
+	}
+	if p.passphraseFile != "" {
+		b, err := os.ReadFile(p.passphraseFile)
+		if err != nil {
+			return fmt.Errorf("--sign-passphrase-file: %w", err)
+		}
+		line, _, _ := strings.Cut(string(b), "\n")
+		p.opts.Passphrase = []byte(line)
+	}
+	return nil
+}
+
+func retryDelay(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("invalid --retry-delay %q: use a duration like 2s", text)
+	}
+	return d, nil
+}
+
+func (a *app) push(ctx context.Context, ref, destination string, p *pushFlags) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	d, err := s.Push(ctx, ref, destination, p.opts)
+	if err != nil || p.digestFile == "" {
+		return err
+	}
+	if err := os.WriteFile(p.digestFile, []byte(d.String()), 0o644); err != nil {
+		return fmt.Errorf("--digestfile: %w", err)
+	}
+	return nil
+}
