@@ -80,8 +80,8 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 	// Plans name layers by their paths, and others read them: not by a link that is
 	// this caller's alone.
 	root := dirs.Storage()
-	if real, err := filepath.EvalSymlinks(root); err == nil {
-		root = real
+	if unlinked, err := filepath.EvalSymlinks(root); err == nil {
+		root = unlinked
 	}
 	conf := types.StoreOptions{
 		GraphRoot:       root,
