@@ -1,0 +1,311 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/burrow-run/burrow/internal/testbed"
+)
+
+// TestPosture compares everything that the kernel says of each kind of process
+// with what posture_expected_test.go has for it, and fails for whatever is not
+// there. Root sees all of it. The user himself sees of the process that waits in
+// the foreground only that it is hidden.
+func TestPosture(t *testing.T) {
+	if !testbed.Root() {
+		asUser(t, postures)
+		return
+	}
+	u, err := testbed.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Give()
+	postures(t, newShellOf(t, u))
+}
+
+func postures(t *testing.T, sh *shell) {
+	sh.run("burrow", "run", "--rm", "busybox", "true") // makes the anchor
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, sh *shell)
+	}{
+		{"container", postureOfContainer},
+		{"options", postureOfOptions},
+		{"exec", postureOfExec},
+		{"supervisor", postureOfSupervisor},
+		{"slirp4netns", postureOfHelper},
+		{"pasta", postureOfHelper},
+		{"unpacker", postureOfUnpacker},
+		{"control", postureCanDiffer},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, sh.with(t)) })
+	}
+}
+
+// postureOfContainer: the first process, the run that waits for it, the anchor.
+func postureOfContainer(t *testing.T, sh *shell) {
+	pid := sh.start("p", "debian", "sleep", "1000")
+	o := newObserver(t, sh, pid)
+	o.expect("container", pid, payload)
+	o.expectFiles("container", "p", pid, nil)
+	o.expect("anchor", testbed.Anchor(sh.runtime), anchor)
+	o.expect("run", process(t, sh, "burrow run ", "--name p "), waiting)
+}
+
+// postureOfOptions: what flags change, and nothing else.
+func postureOfOptions(t *testing.T, sh *shell) {
+	sh.run("burrow", "run", "-d", "--rm", "--name", "o", "-t", "--init", "-u", "1000:33", "--group-add=44", "--userns=auto", "busybox", "sleep", "1007")
+	defer sh.run("burrow", "rm", "-f", "o")
+	first := process(t, sh, "/run/burrow-init ")
+	o := newObserver(t, sh, first)
+	user := payload.but(facts{
+		"uid": "slice 1000", "gid": "slice 33", "groups": "slice 33, slice 44", "CapEff": noCaps, "CapPrm": noCaps,
+		"descriptors": "0 /dev/pts/0, 1 /dev/pts/0, 2 /dev/pts/0", "environment": "HOME HOSTNAME PATH TERM container", "exe": "/bin/busybox",
+	})
+	waitFor(t, func() bool { return hasProcess(t, sh, "sleep 1007") })
+	o.expect("payload below an init", process(t, sh, "sleep 1007"), user)
+	o.expect("init", first, user.but(facts{"exe": "/run/burrow-init", "descriptors": user["descriptors"] + ", anon_inode:[signalfd]"}))
+	o.expectFiles("with a terminal", "o", first, facts{
+		"mount /dev/console":     "devpts /0 rw,nosuid,noexec private",
+		"mount /run/burrow-init": "* ro,nosuid,nodev private",
+		"devices":                strings.Replace(containerFiles["devices"], "fd ->", "console 136:0, fd ->", 1),
+	})
+}
+
+// postureOfExec: a process that joins, and the command that waits for it.
+// Whatever else starts processes in a container gets its subtest beside this one.
+func postureOfExec(t *testing.T, sh *shell) {
+	pid := sh.start("e", "debian", "sleep", "1000")
+	o := newObserver(t, sh, pid)
+	for name, c := range map[string]struct {
+		flags []string
+		want  facts
+	}{
+		"exec": {nil, payload.but(facts{"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null"})},
+		"exec as a user": {[]string{"-u", "1000"}, payload.but(facts{
+			"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null",
+			"uid":         "slice 1000", "CapEff": noCaps, "CapPrm": noCaps,
+		})},
+	} {
+		cmd := sh.command(append(append([]string{"burrow", "exec"}, c.flags...), "e", "sleep", "1008")...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() bool { return hasProcess(t, sh, "sleep 1008") })
+		inside := process(t, sh, "sleep 1008")
+		o.expect(name, inside, c.want)
+		o.expect("the command "+name, process(t, sh, "burrow exec "), execCommand)
+		sh.run("burrow", "exec", "e", "sh", "-c", "kill -9 $(pidof sleep | cut -d' ' -f1) || kill -9 $(cd /proc; grep -lx sleep [0-9]*/comm | cut -d/ -f1 | grep -vx 1)")
+		_ = cmd.Wait() // it was killed
+	}
+}
+
+func postureOfSupervisor(t *testing.T, sh *shell) {
+	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "s", "busybox", "sleep", "1000"))
+	defer sh.run("burrow", "rm", "-f", "s")
+	newObserver(t, sh, 0).expect("supervisor", process(t, sh, "burrow "+id), supervisor)
+}
+
+func postureOfHelper(t *testing.T, sh *shell) {
+	helper := filepath.Base(t.Name())
+	if _, err := testbed.Lacking(map[string]string{"slirp4netns": "net", "pasta": "pasta"}[helper]); err != nil {
+		t.Skip(err)
+	}
+	port := fmt.Sprintf("127.0.0.1:%d:80", 28000+os.Getpid()%900)
+	pid := sh.start("n", "--network="+helper, "-p", port, "debian", "sleep", "1000")
+	o := newObserver(t, sh, pid)
+	o.expect("container", pid, payload)
+	o.expect(helper, process(t, sh, helper+" "), map[string]facts{"slirp4netns": slirp4netns, "pasta": pasta}[helper])
+}
+
+// postureOfUnpacker feeds an import slowly enough to look at who reads it.
+func postureOfUnpacker(t *testing.T, sh *shell) {
+	cmd := sh.command("burrow", "import", "-", "never")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, strings.Repeat("\x00", 100)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		return hasProcess(t, sh, "burrow-unpack ") && status(t, fmt.Sprintf("/proc/%d/status", process(t, sh, "burrow-unpack ")))["Seccomp"] == "2"
+	})
+	o := newObserver(t, sh, 0)
+	o.expect("unpacker", process(t, sh, "burrow-unpack "), unpacker)
+	o.expect("import", process(t, sh, "burrow import "), imageTool)
+	in.Close()
+	_ = cmd.Wait() // no archive
+}
+
+// postureCanDiffer is the control of all this: other processes are told apart,
+// and a container that is less kept apart does get hold of things.
+func postureCanDiffer(t *testing.T, sh *shell) {
+	pid := sh.start("c", "--privileged", "--userns=host", "--pid=host", "debian", "sleep", "1000")
+	o := newObserver(t, sh, pid)
+	differ := strings.Join(differences(o.look(pid), payload), "\n")
+	for _, want := range []string{"CapEff", "Seccomp", "NoNewPrivs", "ns user", "ns pid", "owners"} {
+		if !strings.Contains(differ, want+": ") {
+			t.Errorf("%s is not told apart: %s", want, differ)
+		}
+	}
+	if got := o.grasp(testbed.Anchor(sh.runtime), "--userns=host", "--cap-add=SYS_PTRACE"); got == "nothing" {
+		t.Error("a container in the anchor's own user namespace gets hold of nothing")
+	}
+	files := o.mounts(pid)
+	if d := differences(files, maps.Clone(containerFiles)); len(d) == 0 {
+		t.Error("the mounts of a privileged container are the default's")
+	}
+}
+
+// expect compares what is seen with what must be.
+func (o *observer) expect(kind string, pid int, want facts) {
+	o.t.Helper()
+	got := o.look(pid)
+	want = want.but(nil)
+	if !testbed.Root() {
+		if want["to its user"] == hidden && (got["exe"] != hidden || got["descriptors"] != hidden) {
+			o.t.Errorf("%s: its user sees %s, %s", kind, got["exe"], got["descriptors"])
+		}
+		for k, v := range got {
+			if v == hidden { // root's run sees it
+				want[k] = hidden
+			}
+		}
+	}
+	delete(want, "to its user")
+	for _, d := range differences(got, want) {
+		o.t.Errorf("%s: %s", kind, d)
+	}
+}
+
+// expectFiles does the same for mounts and devices. Which of the kernel's files
+// there are to mask depends on the host: the report names them.
+func (o *observer) expectFiles(kind, name string, pid int, more facts) {
+	o.t.Helper()
+	got, want := o.mounts(pid), containerFiles.but(more)
+	got["devices"] = o.devices(pid)
+	for list, how := range map[string]func(string) string{"MaskedPaths": masked, "ReadonlyPaths": readOnly} {
+		paths := o.sh.run("burrow", "inspect", "--type", "container", "-f", "{{range .SecurityReport."+list+"}}{{.}} {{end}}", name)
+		for path := range strings.FieldsSeq(paths) {
+			info, err := os.Stat(o.path(pid, "root") + path)
+			if err != nil {
+				continue
+			}
+			if want["mount "+path] = how(path); info.IsDir() && list == "MaskedPaths" {
+				want["mount "+path] = "tmpfs ro private"
+			}
+		}
+	}
+	if _, err := os.Stat(o.path(pid, "root") + "/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		want["mount /sys/fs/cgroup"] = "cgroup2 ro,nosuid,nodev,noexec private"
+	}
+	for _, d := range differences(got, want) {
+		o.t.Errorf("%s: %s", kind, d)
+	}
+}
+
+func masked(string) string { return "devtmpfs /null rw private" }
+
+func readOnly(path string) string {
+	return "proc " + strings.TrimPrefix(path, "/proc") + " ro,nosuid,nodev,noexec private"
+}
+
+// differences lists what is not equal, missing or too much.
+func differences(got, want facts) (out []string) {
+	keys := slices.Sorted(maps.Keys(want))
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range keys {
+		g, isThere := got[k]
+		w, isListed := want[k]
+		switch {
+		case !isListed:
+			out = append(out, fmt.Sprintf("%s: %q is not listed", k, g))
+		case !isThere:
+			out = append(out, k+": is not there")
+		case !matches(g, w):
+			out = append(out, fmt.Sprintf("%s: %q, want %q", k, g, w))
+		}
+	}
+	return out
+}
+
+// matches compares lists item by item: one in brackets may be missing, and one
+// that begins with an asterisk is anything with that end.
+func matches(got, want string) bool {
+	have := strings.Split(got, ", ")
+	for w := range strings.SplitSeq(want, ", ") {
+		item, optional := strings.CutPrefix(w, "[?]")
+		i := slices.IndexFunc(have, func(h string) bool {
+			end, any := strings.CutPrefix(item, "*")
+			return h == item || any && strings.HasSuffix(h, end)
+		})
+		if i >= 0 {
+			have = slices.Delete(have, i, i+1)
+		} else if !optional {
+			return false
+		}
+	}
+	return len(have) == 0
+}
+
+func hasProcess(t *testing.T, sh *shell, prefix string) bool {
+	t.Helper()
+	return len(processes(t, sh, prefix)) > 0
+}
+
+// process is the one whose command line begins with prefix and has all of words.
+func process(t *testing.T, sh *shell, prefix string, words ...string) int {
+	t.Helper()
+	for _, pid := range processes(t, sh, prefix) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		command := strings.ReplaceAll(string(b), "\x00", " ")
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(command, w) }) {
+			return pid
+		}
+	}
+	t.Fatalf("no process %q", prefix)
+	return 0
+}
+
+// processes are the user's, hidden ones too, whose command line begins with prefix.
+func processes(t *testing.T, sh *shell, prefix string) (out []int) {
+	t.Helper()
+	ids, err := sh.user.SubIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b, _ := os.ReadFile(name) // it may be gone
+		if !strings.HasPrefix(strings.ReplaceAll(string(b), "\x00", " "), prefix) {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		s, err := os.ReadFile(filepath.Join(filepath.Dir(name), "status"))
+		_, rest, _ := strings.Cut(string(s), "\nUid:")
+		var uid int
+		if _, scanErr := fmt.Sscan(rest, &uid); err == nil && scanErr == nil && testbed.Owns(ids, uid) {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
