@@ -64,7 +64,7 @@ func (o *observer) look(pid int) facts {
 	f["loginuid"] = o.loginUID(pid)
 	f["oom_score_adj"] = o.relative(pid, "oom_score_adj")
 	f["personality"] = o.read(pid, "personality")
-	f["cgroup"] = o.relative(pid, "cgroup")
+	f["cgroup"] = o.cgroup(pid)
 	f["label"] = o.relative(pid, "attr/current")
 	f["exe"], f["cwd"], f["root"] = o.link(pid, "exe"), o.link(pid, "cwd"), o.link(pid, "root")
 	f["environment"] = o.environment(pid)
@@ -105,6 +105,15 @@ func (o *observer) relative(pid int, file string) string {
 		return v
 	}
 	return "as the caller's"
+}
+
+// cgroup is the caller's, also where that is Burrow's own unit, or what it is.
+func (o *observer) cgroup(pid int) string {
+	got := o.relative(pid, "cgroup")
+	if _, unit, ok := strings.Cut(got, "/burrow.scope"); ok && !regexp.MustCompile(`[0-9a-f]{64}`).MatchString(unit) {
+		return "as the caller's"
+	}
+	return got
 }
 
 // names turns host IDs into whose they are, those of a slice with what they are

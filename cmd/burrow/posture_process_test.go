@@ -54,7 +54,7 @@ func postures(t *testing.T, sh *shell) {
 func postureOfContainer(t *testing.T, sh *shell) {
 	pid := sh.start("p", "debian", "sleep", "1000")
 	o := newObserver(t, sh, pid)
-	o.expect("container", pid, payload)
+	o.expect("container", pid, o.ofHost("p", payload))
 	o.expectFiles("container", "p", pid, nil)
 	o.expect("anchor", testbed.Anchor(sh.runtime), anchor)
 	o.expect("run", process(t, sh, "burrow run ", "--name p "), waiting)
@@ -66,7 +66,7 @@ func postureOfOptions(t *testing.T, sh *shell) {
 	defer sh.run("burrow", "rm", "-f", "o")
 	first := process(t, sh, "/run/burrow-init ")
 	o := newObserver(t, sh, first)
-	user := payload.but(facts{
+	user := o.ofHost("o", payload).but(facts{
 		"uid": "slice 1000", "gid": "slice 33", "groups": "slice 33, slice 44", "CapEff": noCaps, "CapPrm": noCaps,
 		"descriptors": "0 /dev/pts/0, 1 /dev/pts/0, 2 /dev/pts/0", "environment": "HOME HOSTNAME PATH TERM container", "exe": "/bin/busybox",
 	})
@@ -85,12 +85,13 @@ func postureOfOptions(t *testing.T, sh *shell) {
 func postureOfExec(t *testing.T, sh *shell) {
 	pid := sh.start("e", "debian", "sleep", "1000")
 	o := newObserver(t, sh, pid)
+	base := o.ofHost("e", payload)
 	for name, c := range map[string]struct {
 		flags []string
 		want  facts
 	}{
-		"exec": {nil, payload.but(facts{"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null"})},
-		"exec as a user": {[]string{"-u", "1000"}, payload.but(facts{
+		"exec": {nil, base.but(facts{"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null"})},
+		"exec as a user": {[]string{"-u", "1000"}, base.but(facts{
 			"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null",
 			"uid":         "slice 1000", "CapEff": noCaps, "CapPrm": noCaps,
 		})},
@@ -122,7 +123,7 @@ func postureOfHelper(t *testing.T, sh *shell) {
 	port := fmt.Sprintf("127.0.0.1:%d:80", 28000+os.Getpid()%900)
 	pid := sh.start("n", "--network="+helper, "-p", port, "debian", "sleep", "1000")
 	o := newObserver(t, sh, pid)
-	o.expect("container", pid, payload)
+	o.expect("container", pid, o.ofHost("n", payload))
 	o.expect(helper, process(t, sh, helper+" "), map[string]facts{"slirp4netns": slirp4netns, "pasta": pasta}[helper])
 }
 
@@ -167,6 +168,25 @@ func postureCanDiffer(t *testing.T, sh *shell) {
 	if d := differences(files, maps.Clone(containerFiles)); len(d) == 0 {
 		t.Error("the mounts of a privileged container are the default's")
 	}
+}
+
+// ofHost puts into what is expected of a container's process what depends on the
+// host and was decided when it started: its cgroup and its label.
+func (o *observer) ofHost(name string, want facts) facts {
+	o.t.Helper()
+	out := want.but(nil)
+	words := strings.Fields(o.sh.run("burrow", "inspect", "--type", "container", "-f",
+		"{{.State.CgroupPath}}. {{.SecurityReport.AppArmor}} {{.SecurityReport.SELinux.ProcessLabel}}", name))
+	if cgroup := strings.TrimSuffix(words[0], "."); cgroup != "" {
+		out["cgroup"] = "0::/" + strings.Trim(cgroup, "/")
+	}
+	if profile := words[1]; profile != "none" && profile != "unconfined" {
+		out["label"] = profile + " (enforce)"
+	}
+	if len(words) > 2 {
+		out["label"] = words[2]
+	}
+	return out
 }
 
 // expect compares what is seen with what must be.

@@ -74,36 +74,11 @@ type event struct {
 
 // run runs the tests of one package and notes what became of each.
 func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
-	// One expression per level: what has no subtest of that name runs whole.
-	var tops, subs []string
-	whole := false
-	for _, t := range tests {
-		top, sub, has := strings.Cut(t.Name, "/")
-		tops = append(tops, "^"+regexp.QuoteMeta(top)+"$")
-		if has {
-			subs = append(subs, "^"+regexp.QuoteMeta(sub)+"$")
-		}
-		whole = whole || !has
+	names := make([]string, len(tests))
+	for i, t := range tests {
+		names[i] = pattern(t.Name)
 	}
-	if whole && len(subs) > 0 { // -run cannot say both at once
-		var with, without []cases.Test
-		for _, t := range tests {
-			if strings.Contains(t.Name, "/") {
-				with = append(with, t)
-			} else {
-				without = append(without, t)
-			}
-		}
-		if err := r.run(ctx, g, with); err != nil {
-			return err
-		}
-		return r.run(ctx, g, without)
-	}
-	expr := strings.Join(tops, "|")
-	if len(subs) > 0 {
-		expr += "/" + strings.Join(subs, "|")
-	}
-	cmd, err := goTest(ctx, g, expr, "-json")
+	cmd, err := goTest(ctx, g, strings.Join(names, "|"), "-json")
 	if err != nil {
 		return err
 	}
@@ -161,6 +136,15 @@ func goTest(ctx context.Context, g group, expr string, flags ...string) (*exec.C
 	cmd := exec.CommandContext(ctx, "go", append(append(args, flags...), "./"+g.dir)...)
 	cmd.Stderr = os.Stderr
 	return cmd, nil
+}
+
+// pattern is -run's for one test.
+func pattern(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
 }
 
 // print writes the table with the results and returns how many tests did not pass.

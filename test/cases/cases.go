@@ -68,6 +68,17 @@ func Rows() []Row {
 	return out
 }
 
+// Breaks returns every break that there is, with what it is called.
+func Breaks() []Mitigation {
+	var out []Mitigation
+	for _, r := range Rows() {
+		for _, b := range r.Breaks {
+			out = append(out, Mitigation{r.ID, b})
+		}
+	}
+	return append(out, Mitigations()...)
+}
+
 func cmd(name string) Test    { return Test{"cmd/burrow", name, AsUser} }
 func script(name string) Test { return cmd("TestScript/" + name) }
 func asRoot(name string) Test { return Test{"cmd/burrow", name, AsRoot} }

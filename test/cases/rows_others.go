@@ -6,7 +6,7 @@ var identities = []Row{
 	{
 		ID: "V21", CVEs: []string{"CVE-2022-2989", "CVE-2022-2990", "CVE-2022-2995", "CVE-2022-36109"}, Class: Identity,
 		Attack:  "supplementary groups that are missing or the caller's, so that a file denied to a group is read",
-		Tests:   []Test{script("user-and-groups-are-the-images"), cmd("TestPostureOfContainers"), in("engine", "TestLookupIdentity"), in("engine", "TestGroupsThatStay")},
+		Tests:   []Test{script("user-and-groups-are-the-images"), cmd("TestPosture"), in("engine", "TestLookupIdentity"), in("engine", "TestGroupsThatStay")},
 		Control: "the groups that were asked for are there",
 	},
 	{

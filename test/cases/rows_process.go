@@ -40,11 +40,11 @@ var entering = []Row{
 	{
 		ID: "V13", CVEs: []string{"CVE-2022-27649", "CVE-2022-27650", "CVE-2022-27651", "CVE-2022-27652", "CVE-2022-29162", "CVE-2022-24769"}, Class: Privilege,
 		Attack:  "inheritable capabilities: file capabilities of the image bring them back",
-		Tests:   []Test{cmd("TestInvariant/I04"), cmd("TestPostureOfContainers"), script("capabilities-are-eleven"), in("security", "TestNoCapsForNonRoot")},
+		Tests:   []Test{cmd("TestInvariant/I04"), cmd("TestPosture"), script("capabilities-are-eleven"), in("security", "TestNoCapsForNonRoot")},
 		Control: "the break below",
 		Breaks: []Break{{
 			"engine/launch/libcontainer.go", "		Bounding:  p.Capabilities.Bounding,\n", "		Bounding:  p.Capabilities.Bounding, Inheritable: p.Capabilities.Bounding,\n",
-			cmd("TestPostureOfContainers"),
+			cmd("TestPosture"),
 		}},
 	},
 	{

@@ -41,6 +41,10 @@ func Markdown(rows []Row) string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | comes with: %s |\n", r.ID, known(r), r.Class, r.Attack, r.Awaits)
 		}
 	}
+	b.WriteString("\nLayers that are taken out one by one, besides what the first table says is taken out:\n\n| layer | where | test that fails without |\n|---|---|---|\n")
+	for _, m := range Mitigations() {
+		fmt.Fprintf(&b, "| %s | `%s` | %s |\n", m.Name, m.File, tests([]Test{m.Test}))
+	}
 	b.WriteString("\n")
 	return b.String()
 }
