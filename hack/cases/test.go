@@ -94,12 +94,16 @@ func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
 		byName[t.Name] = t
 		r.of[t] = missing
 	}
+	rest := "" // what the package itself said
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, 16<<20)
 	for scanner.Scan() {
 		var e event
 		if json.Unmarshal(scanner.Bytes(), &e) != nil {
 			continue
+		}
+		if e.Test == "" {
+			rest += e.Output
 		}
 		t, ok := byName[e.Test]
 		if !ok {
@@ -116,7 +120,12 @@ func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
 			r.output[t] += e.Output
 		}
 	}
-	_ = cmd.Wait() // what failed was noted; what did not run is missing
+	_ = cmd.Wait() // what failed was noted
+	for _, t := range tests {
+		if r.of[t] == missing {
+			r.output[t] = rest
+		}
+	}
 	return scanner.Err()
 }
 

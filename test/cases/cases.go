@@ -1,5 +1,10 @@
 package cases
 
+import (
+	"slices"
+	"strings"
+)
+
 // Class is what goes wrong in a kind of vulnerability.
 type Class string
 
@@ -59,12 +64,13 @@ type Row struct {
 	Absent string
 }
 
-// Rows returns the whole table.
+// Rows returns the whole table, by ID.
 func Rows() []Row {
 	var out []Row
 	for _, part := range [][]Row{entering, files, kernel, images, inputs, identities, network, supply, awaited} {
 		out = append(out, part...)
 	}
+	slices.SortFunc(out, func(a, b Row) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 

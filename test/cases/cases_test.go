@@ -45,7 +45,7 @@ func incomplete(r Row) string {
 		return "no class or attack"
 	case len(r.Tests) == 0 && r.Awaits == "" && r.Absent == "":
 		return "neither tests nor a reason"
-	case len(r.Tests) > 0 && r.Control == "":
+	case len(r.Tests) > 0 && r.Control == "" && len(r.Breaks) == 0:
 		return "no control"
 	case strings.ContainsAny(r.Attack+r.Control+r.Awaits+r.Absent, "|\n"):
 		return "breaks the table"

@@ -7,7 +7,7 @@ var files = []Row{
 		ID: "V02", CVEs: []string{"CVE-2025-31133"}, Class: Path,
 		Attack:  "/dev/null of the image is a link, so that masks land on something else",
 		Tests:   []Test{script("paths-resolve-inside"), cmd("TestInvariant/I07"), cmd("TestTerminalOnAHostileImage")},
-		Control: "/proc/interrupts shows something with unmask=ALL; the break below",
+		Control: "/proc/interrupts shows something with unmask=ALL",
 		Breaks: []Break{{
 			"security/masks.go", "\t\"/proc/interrupts\",\n", "", cmd("TestInvariant/I07"),
 		}},
@@ -28,19 +28,19 @@ var files = []Row{
 		ID: "V07", CVEs: []string{"CVE-2024-45310"}, Class: Path,
 		Attack:  "a mount's destination is exchanged with a link while it is being made",
 		Tests:   []Test{cmd("TestMountDestinationRace")},
-		Control: "mkdir by the same name is led out",
+		Control: "mkdir by the same name is led out in the same race",
 	},
 	{
 		ID: "V08", CVEs: []string{"CVE-2021-30465"}, Class: Path,
 		Attack:  "the same, while something is mounted on it",
 		Tests:   []Test{cmd("TestMountDestinationRace")},
-		Control: "mkdir by the same name is led out",
+		Control: "mkdir by the same name is led out in the same race",
 	},
 	{
 		ID: "V10", CVEs: []string{"CVE-2019-16884", "CVE-2023-27561", "CVE-2023-28642"}, Class: Path,
 		Attack:  "/proc or /sys of the image is a link, or an image VOLUME, and masks are left out",
 		Tests:   []Test{script("paths-resolve-inside"), in("engine", "TestImageRootIsChecked")},
-		Control: "TestImageRootIsChecked has images that pass",
+		Control: "the links lead to the victim directory on the host; TestImageRootIsChecked has images that pass",
 	},
 	{
 		ID: "V26", CVEs: []string{"CVE-2019-14271", "CVE-2026-41567"}, Class: Path,

@@ -77,7 +77,10 @@ func tests(list []Test) string {
 }
 
 func control(r Row) string {
-	parts := []string{r.Control}
+	var parts []string
+	if r.Control != "" {
+		parts = append(parts, r.Control)
+	}
 	for _, b := range r.Breaks {
 		parts = append(parts, "taken out of `"+b.File+"`")
 	}
