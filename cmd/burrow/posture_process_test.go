@@ -272,8 +272,8 @@ func matches(got, want string) bool {
 	for w := range strings.SplitSeq(want, ", ") {
 		item, optional := strings.CutPrefix(w, "[?]")
 		i := slices.IndexFunc(have, func(h string) bool {
-			end, any := strings.CutPrefix(item, "*")
-			return h == item || any && strings.HasSuffix(h, end)
+			end, open := strings.CutPrefix(item, "*")
+			return h == item || open && strings.HasSuffix(h, end)
 		})
 		if i >= 0 {
 			have = slices.Delete(have, i, i+1)

@@ -65,7 +65,7 @@ func runControl(ctx context.Context, b cases.Break) (string, error) {
 	}
 	cmd.Env, cmd.Stderr = os.Environ(), nil
 	if strings.HasPrefix(b.Test.Package, "cmd/") { // these tests run executables
-		if err := executables(ctx, dir, overlay); err != nil {
+		if err := executables(ctx, dir, overlay, b.File); err != nil {
 			return "", err
 		}
 		cmd.Env = append(cmd.Env, "BURROW_TEST_BIN="+dir)
@@ -77,7 +77,7 @@ func runControl(ctx context.Context, b cases.Break) (string, error) {
 		return "", errors.New("no test ran")
 	case err == nil:
 		return "", nil
-	case !errors.As(err, &exit) || !strings.Contains(string(out), "--- FAIL: "):
+	case !errors.As(err, &exit) || !strings.Contains(string(out), "--- FAIL: "), strings.Contains(string(out), "import images for"):
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return firstComplaint(string(out)), nil
@@ -108,9 +108,17 @@ func broken(dir string, b cases.Break) (overlay string, err error) {
 		os.WriteFile(overlay, list, 0o644))
 }
 
-// executables builds what the tests of cmd run, as the Makefile does.
-func executables(ctx context.Context, dir, overlay string) error {
-	for _, name := range []string{"burrow", "burrow-image"} {
+// executables makes what the tests of cmd run: burrow broken, and the image tool
+// too if the break is in its part; else it is the one of bin/, and the images that
+// tests have imported with it are still good.
+func executables(ctx context.Context, dir, overlay, file string) error {
+	names := []string{"burrow"}
+	if strings.HasPrefix(file, "engine/image/") {
+		names = append(names, "burrow-image")
+	} else if out, err := exec.CommandContext(ctx, "cp", "bin/burrow-image", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("make build: %w\n%s", err, out)
+	}
+	for _, name := range names {
 		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags", tags+" osusergo netgo",
 			"-ldflags", "-s -w -linkmode external -extldflags -static", "-overlay", overlay, "-o", filepath.Join(dir, name), "./cmd/"+name)
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -94,7 +94,7 @@ func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
 		byName[t.Name] = t
 		r.of[t] = missing
 	}
-	rest := "" // what the package itself said
+	var rest strings.Builder // what the package itself said
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, 16<<20)
 	for scanner.Scan() {
@@ -103,7 +103,7 @@ func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
 			continue
 		}
 		if e.Test == "" {
-			rest += e.Output
+			rest.WriteString(e.Output)
 		}
 		t, ok := byName[e.Test]
 		if !ok {
@@ -123,7 +123,7 @@ func (r results) run(ctx context.Context, g group, tests []cases.Test) error {
 	_ = cmd.Wait() // what failed was noted
 	for _, t := range tests {
 		if r.of[t] == missing {
-			r.output[t] = rest
+			r.output[t] = rest.String()
 		}
 	}
 	return scanner.Err()
