@@ -76,8 +76,18 @@ const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, /, /boot/sys
 // supervisor is the same for a container in the background.
 var supervisor = waiting.but(facts{
 	"descriptors": "0 /null, 1 /null, 2 /null, $STATE/burrow/containers/ID/ctr.log, " + held,
-	"environment": "BURROW_NETWORK BURROW_STAGE GOMAXPROCS HOME LANG LOGNAME PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
+	"environment": "BURROW_NETWORK BURROW_STAGE GOMAXPROCS HOME LANG LOGNAME MALLOC_ARENA_MAX PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
 	"to its user": "",
+})
+
+// checking is a supervisor that starts programs again, for health checks or to
+// restart: it goes without the filter, and without no_new_privs, which would be
+// theirs too.
+var checking = supervisor.but(facts{"NoNewPrivs": "0", "Seccomp": "0", "Seccomp_filters": "0"})
+
+// hearing runs one check and keeps what it prints.
+var hearing = checking.but(facts{
+	"descriptors": "0 pipe, 1 pipe, 2 /dev/null, [?]/dev/null, /, [?]/sys/fs/cgroup, anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], pipe",
 })
 
 // execCommand is `burrow exec` while its process runs: no more than you are.

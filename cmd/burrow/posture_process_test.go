@@ -41,6 +41,7 @@ func postures(t *testing.T, sh *shell) {
 		{"options", postureOfOptions},
 		{"exec", postureOfExec},
 		{"supervisor", postureOfSupervisor},
+		{"health check", postureOfHealthCheck},
 		{"slirp4netns", postureOfHelper},
 		{"pasta", postureOfHelper},
 		{"unpacker", postureOfUnpacker},
@@ -113,6 +114,36 @@ func postureOfSupervisor(t *testing.T, sh *shell) {
 	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "s", "busybox", "sleep", "1000"))
 	defer sh.run("burrow", "rm", "-f", "s")
 	newObserver(t, sh, 0).expect("supervisor", process(t, sh, "burrow "+id), supervisor)
+}
+
+// postureOfHealthCheck: what it runs is as any process that joins, and its
+// supervisor keeps what it needs to start it.
+func postureOfHealthCheck(t *testing.T, sh *shell) {
+	sh.run("burrow", "run", "-d", "--name", "h", "--health-cmd", "exec sleep 1009",
+		"--health-interval=1s", "--health-timeout=100s", "debian", "sleep", "1000")
+	defer sh.run("burrow", "rm", "-f", "-t", "0", "h")
+	waitFor(t, func() bool { return hasProcess(t, sh, "sleep 1009") })
+	pid, err := strconv.Atoi(strings.TrimSpace(sh.run("burrow", "inspect", "-f", "{{.State.Pid}}", "h")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newObserver(t, sh, pid)
+	check := process(t, sh, "sleep 1009")
+	o.expect("health check", check, o.ofHost("h", payload).but(facts{
+		"descriptors": "0 /dev/null, 1 pipe, 2 pipe", "environment": "HOME HOSTNAME PATH PWD container", // the shell's PWD
+	}))
+	o.expect("supervisor that checks", parent(t, pid), checking)
+	o.expect("who hears the check", parent(t, check), hearing)
+}
+
+// parent is a process's parent.
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	n, err := strconv.Atoi(status(t, fmt.Sprintf("/proc/%d/status", pid))["PPid"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func postureOfHelper(t *testing.T, sh *shell) {
