@@ -21,8 +21,8 @@ func FuzzProgramMeansProfile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, nr uint16, index, op uint8, value, two, arg uint64) {
 		needX86(t)
 		name := callName(specs.ArchX86_64, uint32(nr))
-		if name == "" {
-			t.Skip("no such call")
+		if _, newer := newerFor(specs.ArchX86_64)[name]; name == "" || newer {
+			t.Skip("no such call, or one that libseccomp does not know: its condition is dropped, and it is refused")
 		}
 		rule := specs.LinuxSyscall{Names: []string{name}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{{
 			Index: uint(index % 6), Op: comparisons[int(op)%len(comparisons)], Value: value, ValueTwo: two,

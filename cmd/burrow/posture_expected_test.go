@@ -71,7 +71,7 @@ var waiting = engine.but(facts{
 // held is what the parent of a container has open: its directory, its sub-IDs,
 // roots and namespaces that are to live as long, pidfds, sockets.
 const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, /, /boot/sysfs, [?]/sys/fs/cgroup, " +
-	"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], net, pipe, socket"
+	"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], net, pipe, [?]socket"
 
 // supervisor is the same for a container in the background.
 var supervisor = waiting.but(facts{
