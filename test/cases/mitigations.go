@@ -24,10 +24,10 @@ var mitigations = []Mitigation{
 		"userns/nsjoin/gate.c", "if (len == 0)\n\t\treturn;", "return;", in("engine/launch", "TestGateSetsTheLabel"),
 	}},
 	{"descriptors that the gate closes", Break{
-		"userns/nsjoin/gate.c", "\t\t\tclose(copy);", "\t\t\t;", in("engine/launch", "TestGateLeavesNothingOpen"),
+		"userns/nsjoin/gate.c", "\t\t\tclose(copy);", "\t\t\t(void)copy;", in("engine/launch", "TestGateLeavesNothingOpen"),
 	}},
 	{"death with the parent", Break{
-		"userns/nsjoin/gate.c", "if (!(p->flags & GATE_DIE_WITH_PARENT))\n\t\treturn;", "return;", in("engine/launch", "TestGateDiesWithItsParent"),
+		"userns/nsjoin/gate.c", "if (!(p->flags & GATE_DIE_WITH_PARENT))\n\t\treturn;", "if (p->flags | 1)\n\t\treturn;", in("engine/launch", "TestGateDiesWithItsParent"),
 	}},
 	{"read-only paths of /proc", Break{
 		"engine/launch/libcontainer.go", "ReadonlyPaths:   c.Policy.ReadonlyPaths,", "ReadonlyPaths: c.Policy.ReadonlyPaths[:0],", posture,
@@ -39,7 +39,7 @@ var mitigations = []Mitigation{
 		"engine/launch/start.go", "config.Sysctl[\"user.max_user_namespaces\"] = strconv.Itoa(*n)", "_ = strconv.Itoa(*n)", cmd("TestInvariant/I24"),
 	}},
 	{"volumes are nosuid", Break{
-		"engine/usermounts.go", "if !m.SUID {\n\t\tflags |= sys.MountNoSUID\n\t}\n\tif !m.Dev {", "if !m.Dev {", cmd("TestInvariant/I26"),
+		"engine/usermounts.go", "attrs |= sys.AttrNoSUID", "attrs |= 0", cmd("TestInvariant/I26"),
 	}},
 	{"the process that waits is undumpable", Break{
 		"engine/run.go", "err := sys.Undumpable()", "err := error(nil)", posture,
@@ -54,7 +54,8 @@ var mitigations = []Mitigation{
 		"slirp/slirp4netns.go", "\t\t\"--enable-seccomp\",\n", "", in("slirp", "TestPosture"),
 	}},
 	{"the unpacker is filtered", Break{
-		"engine/image/unpack/confine.c", "{ \"seccomp\", seccomp },", "", in("engine/image/unpack", "TestWorkerIsConfined"),
+		"engine/image/unpack/confine.c", "return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);", "return prog.len ? 0 : -1;",
+		in("engine/image/unpack", "TestWorkerIsConfined"),
 	}},
 	{"the unpacker's root is the layer", Break{
 		"engine/image/unpack/confine.c", "return fchdir(ROOT_FD) || chroot(\".\") || chdir(\"/\") ? -1 : 0;", "return fchdir(ROOT_FD) ? -1 : 0;",
