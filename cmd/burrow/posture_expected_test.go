@@ -104,7 +104,7 @@ var slirp4netns = engine.but(facts{
 	"descriptors": "0 /dev/null, 1 pipe, 2 pipe, /dev/net/tun, [?]/dev/null, net, pipe, socket",
 })
 
-// pasta keeps CAP_SYS_ADMIN too, to go to and fro between two network namespaces.
+// pasta keeps CAP_SYS_ADMIN too, to change between two network namespaces.
 var pasta = engine.but(facts{
 	"CapPrm": "0000000000200400", "CapEff": "0000000000200400",
 	"NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "1", "groups": "",

@@ -1,5 +1,7 @@
 package cases
 
+import "strings"
+
 // Mitigation is a layer of confinement, and what becomes of the tests without it.
 type Mitigation struct {
 	Name string
@@ -39,7 +41,7 @@ var mitigations = []Mitigation{
 		"engine/launch/start.go", "config.Sysctl[\"user.max_user_namespaces\"] = strconv.Itoa(*n)", "_ = strconv.Itoa(*n)", cmd("TestInvariant/I24"),
 	}},
 	{"volumes are nosuid", Break{
-		"engine/usermounts.go", "attrs |= sys.AttrNoSUID", "attrs |= 0", cmd("TestInvariant/I26"),
+		"engine/usermounts.go", nosuidTwice, strings.NewReplacer("sys.AttrNoSUID", "0", "sys.MountNoSUID", "0").Replace(nosuidTwice), cmd("TestInvariant/I26"),
 	}},
 	{"the process that waits is undumpable", Break{
 		"engine/run.go", "err := sys.Undumpable()", "err := error(nil)", posture,
@@ -75,3 +77,20 @@ var mitigations = []Mitigation{
 		"engine/image/config.go", "same = strings.ToLower(key)", "same = key + strings.ToLower(\"\")", in("engine/image", "FuzzConfig"),
 	}},
 }
+
+// nosuidTwice: a volume gets it as a flag and as an attribute; either is enough.
+const nosuidTwice = `		attrs |= sys.AttrNoSUID
+	}
+	if !m.Dev {
+		attrs |= sys.AttrNoDev
+	}
+	return attrs
+}
+
+func mountFlags(m spec.Mount) uintptr {
+	var flags uintptr
+	if m.ReadOnly {
+		flags |= sys.MountReadOnly
+	}
+	if !m.SUID {
+		flags |= sys.MountNoSUID`
