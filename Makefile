@@ -78,6 +78,18 @@ test-vm: build ## the virtual machine: systemd, cgroup limits, SELinux, auditd
 	@hack/test-fixtures.sh
 	@hack/test.sh vm
 
+.PHONY: test-security
+test-security: build ## the tests of known attacks (docs/security.md), as a table with the results
+	@hack/install-deps.sh run test
+	@hack/test-fixtures.sh
+	@hack/test.sh security
+
+.PHONY: test-controls
+test-controls: build ## take mitigations out of the code, one at a time: a test must fail
+	@hack/install-deps.sh run test
+	@hack/test-fixtures.sh
+	@hack/test.sh controls
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) hack/test.sh fuzz

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -52,11 +53,17 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 		return identity{}, hint.New(fmt.Errorf("user %q: %w", userSpec, unwrapUser(err)),
 			"give a number, or a name that the image's /etc/passwd has")
 	}
+	if err := checkIDs(slices.Concat(u.Sgids, []int{u.Uid, u.Gid})); err != nil {
+		return identity{}, fmt.Errorf("user %q: %w", userSpec, err)
+	}
 	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: cmp.Or(u.Home, "/"), name: passwdName(passwd, u.Uid)}
 	groups := u.Sgids
 	if len(extra) > 0 {
 		more, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
 		if err != nil {
+			return identity{}, fmt.Errorf("group %s: %w", strings.Join(extra, ", "), err)
+		}
+		if err := checkIDs(more); err != nil {
 			return identity{}, fmt.Errorf("group %s: %w", strings.Join(extra, ", "), err)
 		}
 		groups = append(groups, more...)
@@ -68,6 +75,17 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 		return identity{}, fmt.Errorf("user %q: %w /etc/group: %d groups, the kernel takes %d", userSpec, errAccountFile, len(out.groups), maxGroups)
 	}
 	return out, nil
+}
+
+// checkIDs refuses numbers of the image's files that are no IDs: cut to 32 bits
+// they would be another's, and -1 means no change to setresuid(2).
+func checkIDs(ids []int) error {
+	for _, id := range ids {
+		if id < 0 || id >= math.MaxUint32 {
+			return fmt.Errorf("%w: %d is no ID", errAccountFile, id)
+		}
+	}
+	return nil
 }
 
 // maxGroups is the kernel's NGROUPS_MAX (setgroups(2)).

@@ -92,6 +92,8 @@ func TestHostileAccountFiles(t *testing.T) {
 		"FIFO":              {map[string]string{"etc/x": ""}, func(r string) error { return unix.Mkfifo(r+"/etc/passwd", 0o644) }, ""},
 		"socket":            {map[string]string{"etc/x": ""}, func(r string) error { return unix.Mknod(r+"/etc/passwd", unix.S_IFSOCK|0o644, 0) }, ""},
 		"5 GiB":             {map[string]string{"etc/passwd": ""}, func(r string) error { return os.Truncate(r+"/etc/passwd", 5<<30) }, ""},
+		"an ID of 33 bits":  {map[string]string{"etc/passwd": "root:x:0:4294967296::/root:/bin/sh\n"}, nil, ""},
+		"-1 as an ID":       {map[string]string{"etc/passwd": "root:x:0:-1::/root:/bin/sh\n"}, nil, ""},
 		"a line of 1 MiB":   {map[string]string{"etc/passwd": strings.Repeat("x", maxAccountFile)}, nil, ""},
 		"NULs":              {map[string]string{"etc/passwd": strings.Repeat("\x00", 1000) + "\n" + passwdText}, nil, "/"}, // such a line is of UID 0
 		"group of 5 GiB":    {map[string]string{"etc/group": ""}, func(r string) error { return os.Truncate(r+"/etc/group", 5<<30) }, ""},

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs tests: hack/test.sh all|unit|race|e2e|vm|fuzz|cover
+# Runs tests: hack/test.sh all|unit|race|e2e|vm|security|controls|fuzz|cover
 #
 # `all` runs every package three ways, stopping at the first that fails, so
 # that what is printed last is always go test's own summary:
@@ -76,6 +76,13 @@ race)
 	;;
 e2e) as_user -timeout 15m ./cmd/... ;;
 vm) vm ;;
+security | controls)
+	[ "$(id -u)" -ne 0 ] || hack/test-user.sh "${BURROW_USER:-burrow-test}"
+	verb=$1
+	shift
+	if [ "$verb" = security ]; then verb=run; fi
+	go run -tags "$tags" ./hack/cases "$verb" "$@"
+	;;
 fuzz) fuzz ;;
 cover)
 	mkdir -p .cache
@@ -85,7 +92,7 @@ cover)
 	go tool cover -func .cache/cover.out | tail -n 1
 	;;
 *)
-	echo 'usage: hack/test.sh all|unit|race|e2e|vm|fuzz|cover' >&2
+	echo 'usage: hack/test.sh all|unit|race|e2e|vm|security|controls|fuzz|cover' >&2
 	exit 2
 	;;
 esac

@@ -114,6 +114,11 @@ func (s *fileSyscall) check() error {
 		if _, ok := operators[a.Op]; !ok {
 			return fmt.Errorf("operator %q: %w", a.Op, ErrProfile)
 		}
+		// libseccomp drops the bits outside of the mask, and the rule, which could
+		// never hold, would hold for other values than it says.
+		if a.Op == specs.OpMaskedEqual && a.ValueTwo&^a.Value != 0 {
+			return fmt.Errorf("valueTwo %#x has bits that the mask %#x leaves out: %w", a.ValueTwo, a.Value, ErrProfile)
+		}
 	}
 	return nil
 }

@@ -119,6 +119,7 @@ func TestProfileRefused(t *testing.T) {
 		"unknown name":     `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdri"],"action":"SCMP_ACT_ERRNO"}]}`,
 		"name and names":   `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}`,
 		"operator":         `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"op":"SCMP_CMP_XX"}]}]}`,
+		"beside the mask":  `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"valueTwo":2,"op":"SCMP_CMP_MASKED_EQ"}]}]}`,
 		"argument":         `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","args":[{"index":6,"op":"SCMP_CMP_EQ"}]}]}`,
 		"errno name":       `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"ENOTHING"}`,
 		"errno number":     `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":65537}`,

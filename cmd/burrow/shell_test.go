@@ -104,6 +104,26 @@ func borrowImages(store, data string) error {
 	return nil
 }
 
+// newShellOf is a shell of another user's, for root that looks on from outside.
+func newShellOf(t *testing.T, u *testbed.User) *shell {
+	t.Helper()
+	work, err := os.MkdirTemp("/var/tmp", "burrow-e2e-sh-") //nolint:usetesting // t.TempDir is where only root may be
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh := &shell{t: t, user: u, work: work}
+	if sh.env, sh.runtime, err = userEnv(u, work); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{work, sh.runtime} {
+		if out, err := exec.Command("chown", "-hR", strconv.Itoa(u.UID)+":"+strconv.Itoa(u.GID), dir).CombinedOutput(); err != nil {
+			t.Fatal(err, string(out))
+		}
+	}
+	t.Cleanup(sh.leave)
+	return sh
+}
+
 // with is the same shell for a subtest.
 func (sh *shell) with(t *testing.T) *shell {
 	t.Helper()
@@ -125,6 +145,7 @@ func (sh *shell) getenv(name string) string {
 func (sh *shell) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("env", args...)
 	cmd.Env, cmd.Dir = sh.env, sh.work
+	sh.user.Become(cmd)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	digest "github.com/opencontainers/go-digest"
@@ -83,7 +84,7 @@ var architectures = []string{
 func checkJSON(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	if err := checkValue(dec, 0); err != nil {
+	if err := checkValue(dec, 0, false); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -95,7 +96,15 @@ func checkJSON(b []byte) error {
 	return nil
 }
 
-func checkValue(dec *json.Decoder, depth int) error {
+// dictionaries are the objects whose keys are data, not names of fields.
+var dictionaries = []string{"Labels", "Annotations", "Volumes", "ExposedPorts"}
+
+func isDictionary(key string) bool {
+	return slices.ContainsFunc(dictionaries, func(d string) bool { return strings.EqualFold(d, key) })
+}
+
+// checkValue checks one value; free says that it is, or is in, a dictionary.
+func checkValue(dec *json.Decoder, depth int, free bool) error {
 	if depth > maxDepth {
 		return fmt.Errorf("JSON nested deeper than %d", maxDepth)
 	}
@@ -109,12 +118,15 @@ func checkValue(dec *json.Decoder, depth int) error {
 	}
 	keys := map[string]struct{}{}
 	for dec.More() {
+		inside := free
 		if delim == '{' {
-			if err := checkKey(dec, keys); err != nil {
+			key, err := checkKey(dec, keys, free)
+			if err != nil {
 				return err
 			}
+			inside = free || isDictionary(key)
 		}
-		if err := checkValue(dec, depth+1); err != nil {
+		if err := checkValue(dec, depth+1, inside); err != nil {
 			return err
 		}
 	}
@@ -122,20 +134,26 @@ func checkValue(dec *json.Decoder, depth int) error {
 	return err
 }
 
-func checkKey(dec *json.Decoder, seen map[string]struct{}) error {
+// checkKey refuses a key that was there before. Names of fields are the same in
+// whatever case to Go's reader, and different ones to others.
+func checkKey(dec *json.Decoder, seen map[string]struct{}, free bool) (string, error) {
 	t, err := dec.Token()
 	if err != nil {
-		return err
+		return "", err
 	}
 	key, ok := t.(string)
 	if !ok {
-		return errors.New("a JSON key is no string")
+		return "", errors.New("a JSON key is no string")
 	}
-	if _, dup := seen[key]; dup {
-		return fmt.Errorf("duplicate JSON key %.40q", key)
+	same := key
+	if !free {
+		same = strings.ToLower(key)
 	}
-	seen[key] = struct{}{}
-	return nil
+	if _, dup := seen[same]; dup {
+		return "", fmt.Errorf("duplicate JSON key %.40q", key)
+	}
+	seen[same] = struct{}{}
+	return key, nil
 }
 
 // planConfig is what a container uses of c.

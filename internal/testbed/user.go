@@ -135,12 +135,17 @@ func (u *User) Command(ctx context.Context, name string, args ...string) *exec.C
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = u.environ()
 	cmd.Dir = "/"
+	u.Become(cmd)
+	return cmd
+}
+
+// Become makes a command run as the user.
+func (u *User) Become(cmd *exec.Cmd) {
 	if os.Geteuid() != u.UID {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: u.groups},
 		}
 	}
-	return cmd
 }
 
 // environ is what a login gives, plus how Go programs are to behave.

