@@ -164,7 +164,7 @@ func (tr *tracer) event(tid int, ws unix.WaitStatus) {
 
 // entering counts a system call, and kills at the one that is meant.
 func (tr *tracer) entering(tid int) {
-	if tr.roles[tr.tgid[tid]] != tr.target {
+	if tr.roles[tr.tgid[tid]] != tr.target || schedules(tid) {
 		return
 	}
 	if tr.count++; tr.count != tr.nth {
@@ -175,6 +175,23 @@ func (tr *tracer) entering(tid int) {
 	tr.killed = strconv.Quote(strings.ReplaceAll(string(b), "\x00", " "))
 	_ = unix.Kill(pid, unix.SIGKILL)
 	tr.end()
+}
+
+// schedules says that a thread is about to wait for another one or to signal it.
+// How often the runtime does that is chance, and it changes nothing outside.
+func schedules(tid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid)) // proc_pid_syscall(5)
+	number, _, _ := strings.Cut(string(b), " ")
+	n, convErr := strconv.Atoi(number)
+	if err != nil || convErr != nil {
+		return false
+	}
+	switch n {
+	case unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_SCHED_YIELD, unix.SYS_EPOLL_PWAIT, unix.SYS_MADVISE,
+		unix.SYS_TGKILL, unix.SYS_GETPID, unix.SYS_RT_SIGRETURN, unix.SYS_RT_SIGPROCMASK, unix.SYS_SIGALTSTACK:
+		return true
+	}
+	return false
 }
 
 // special are clone, fork, vfork and exec.
