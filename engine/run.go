@@ -135,7 +135,11 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if r.onStarted != nil {
 		r.onStarted()
 	}
-	mounts := mountNamespace(c.PID())
+	mounts, release := "", func() {}
+	if r.spec.Namespaces.PID.Mode != spec.NamespacePrivate {
+		mounts, release = pinMounts(c.PID())
+	}
+	defer release()
 	reclaimed := r.reclaim(ctx)
 	unwatch := r.watchHealth(ctx) // before the image is forgotten
 	if r.sup != nil {

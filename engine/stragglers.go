@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/burrow-run/burrow/engine/spec"
 )
 
 // mountNamespace tells which processes are a container's where no pid namespace
@@ -20,11 +18,21 @@ func mountNamespace(pid int) string {
 	return ns
 }
 
+// pinMounts keeps a container's mount namespace, and with it its number, from
+// becoming another's once the container has ended. release lets it go.
+func pinMounts(pid int) (mounts string, release func()) {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
+	if err != nil {
+		return "", func() {}
+	}
+	return mountNamespace(pid), func() { f.Close() }
+}
+
 // killStragglers ends what the first process of a container has left behind. In
 // a pid namespace of its own nothing can be; in the host's or another
 // container's it would run on with nobody to account for it.
 func (r *run) killStragglers(mounts string) {
-	if mounts == "" || r.spec.Namespaces.PID.Mode == spec.NamespacePrivate {
+	if mounts == "" {
 		return
 	}
 	for range 50 { // those that fork meanwhile are found in the next round
