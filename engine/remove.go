@@ -97,6 +97,22 @@ func (r Record) awaitOwner(ctx context.Context) {
 	}
 }
 
+// AwaitRemoved returns when a container with --rm, which has ended, is removed: a
+// moment later, unless its supervisor was killed.
+func AwaitRemoved(ctx context.Context, rec Record) {
+	if rec.dir == "" || !rec.Remove {
+		return
+	}
+	rec = rec.refreshed()
+	for begin := time.Now(); time.Since(begin) < ownerPatience && ctx.Err() == nil && rec.Owner.Alive(); {
+		if _, err := os.Lstat(rec.dir); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	rec.awaitOwner(ctx)
+}
+
 const ownerGrace = 500 * time.Millisecond
 
 // kill ends the container, or the run that is about to start it.

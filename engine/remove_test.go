@@ -146,7 +146,11 @@ func TestReclaim(t *testing.T) {
 			t.Errorf("%s: is gone", name)
 		}
 	}
-	Reclaim(paths.Dirs{State: "/nosuch"})
+	none := t.TempDir() + "/none"
+	Reclaim(paths.Dirs{State: none, Data: none, Run: none})
+	if exists(none) {
+		t.Error("a state was made where there was none")
+	}
 }
 
 func TestReclaimLayers(t *testing.T) {

@@ -155,6 +155,7 @@ func (r *run) create(ctx context.Context) (Record, error) {
 	}
 	r.kept()
 	r.handedOver = true
+	r.record.dir = r.dir
 	return r.record, nil
 }
 

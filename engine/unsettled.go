@@ -112,7 +112,7 @@ func sweep(d paths.Dirs) bool {
 		return false
 	}
 	reclaimAll(d)
-	_ = os.MkdirAll(unsettledDir(d), 0o700)
+	_ = os.Mkdir(unsettledDir(d), 0o700) // where nobody has a state, none is made
 	_ = os.WriteFile(stamp, []byte(boot), 0o600)
 	return true
 }

@@ -96,6 +96,9 @@ const maxSubIDs = 1 << 24
 // reclaimKept gives back the slices that are kept for volumes which are gone or
 // have another one by now: whoever was to give them back was killed.
 func reclaimKept(d paths.Dirs, s volume.Store) {
+	if _, err := os.Lstat(d.Ledger()); err != nil {
+		return // opening would make it
+	}
 	ledger, err := idmap.OpenLedger(d.Ledger(), maxSubIDs, idmap.LedgerOptions{})
 	if err != nil {
 		return

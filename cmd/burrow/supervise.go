@@ -312,6 +312,7 @@ func (a *app) serve(ctx context.Context, conn net.Conn, rec engine.Record, io sp
 	if exit.Detached {
 		return nil
 	}
+	engine.AwaitRemoved(ctx, rec)
 	return exitWith(exit.Code())
 }
 
