@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
@@ -156,7 +155,6 @@ func TestSocketActivation(t *testing.T) {
 // systemd itself is the first process, of the host image: it makes its cgroups, runs
 // services, and halts when it is asked to.
 func TestSystemdInAContainer(t *testing.T) {
-	long(t)
 	g := enterWithBurrow(t)
 	g.leavesNothing()
 	t.Cleanup(func() { g.run("alice", "burrow rm -f sd") })
@@ -175,7 +173,6 @@ func TestSystemdInAContainer(t *testing.T) {
 // After a boot the containers of a user who lingers are back, but for those that
 // their user has stopped. Nobody has logged in for that, and nobody has enabled it.
 func TestContainersComeBackAfterAReboot(t *testing.T) {
-	long(t)
 	g := enterWithBurrow(t)
 	g.leavesNothing()
 	const unit = "burrow-restart.service"
@@ -264,14 +261,5 @@ func TestSELinuxLetsServicesServe(t *testing.T) {
 	const ask = `perl -MIO::Socket::UNIX -e 'alarm 60; $s=IO::Socket::UNIX->new(Peer=>"/run/user/1000/sel.sock"); sysread $s,$x,99; print $x'`
 	if got := g.must("alice", ask+"; echo; systemctl --user is-active sel.service; rm ~/sel.pl"); !strings.Contains(got, ":container_t:") || !strings.HasSuffix(got, "\nactive\n") {
 		t.Errorf("%q", got)
-	}
-}
-
-// long skips what boots a second system on an emulated processor: that takes
-// minutes, and the whole suite has to end in less than half an hour.
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("BURROW_LONG") == "" {
-		t.Skip("boots another system, which takes minutes here: BURROW_LONG=1 make test-vm")
 	}
 }
