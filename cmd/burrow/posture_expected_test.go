@@ -93,7 +93,7 @@ var hearing = checking.but(facts{
 // execCommand is `burrow exec` while its process runs: no more than you are.
 var execCommand = engine.but(facts{
 	"descriptors": "0 /dev/null, 1 /dev/null, 2 /dev/null, [?]/dev/null, /, [?]/sys/fs/cgroup, " +
-		"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], pipe, [?]socket",
+		"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], [?]socket",
 })
 
 // slirp4netns keeps the right to listen below 1024 in the network of the container.
