@@ -91,8 +91,15 @@ func (sh *shell) sweep(life sweptLife, who role, n int) (kills int) {
 		sh.t.Fatalf("%s, %s: undisturbed it ends with %d after %d system calls", life.name, who, whole.exitCode, whole.count)
 	}
 	sh.wreck(life, whole)
+	last := whole.count
 	for _, nth := range killTimes(whole.count, n) {
 		tr := sh.traced(life, who, nth)
+		if tr.killed == "" && tr.count < last { // a life on a busy machine has more of them than one on a quiet machine
+			sh.wreck(life, tr)
+			nth = nth * tr.count / last
+			last = tr.count
+			tr = sh.traced(life, who, max(nth, 1))
+		}
 		if tr.killed != "" {
 			kills++
 		}
@@ -101,7 +108,7 @@ func (sh *shell) sweep(life sweptLife, who role, n int) (kills int) {
 			return kills
 		}
 	}
-	if kills*4 < n { // a busy machine makes more system calls of the same life
+	if kills*2 < n {
 		sh.t.Errorf("%s: %s: %d kills: the sweep does not reach what it is for", life.name, who, kills)
 	}
 	sh.t.Logf("%s: %s has %d system calls, killed at %d, %.1f s", life.name, who, whole.count, kills, time.Since(begin).Seconds())
