@@ -196,11 +196,10 @@ func saveJSON(dir, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("bug: encode container %s: %w", name, err)
 	}
-	tmp := filepath.Join(dir, "."+name+".new")
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+	if err := sys.ReplaceFile(filepath.Join(dir, "."+name+".new"), filepath.Join(dir, name), b, false); err != nil {
 		return fmt.Errorf("write container record: %w", err)
 	}
-	return os.Rename(tmp, filepath.Join(dir, name))
+	return nil
 }
 
 // ErrDamaged means that the record of a container cannot be read.

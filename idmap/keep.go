@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // kept is the content of NUMBER.kept.
@@ -40,11 +42,12 @@ func (l *Ledger) writeKept(k kept) error {
 		return fmt.Errorf("bug: encode kept slice: %w", err)
 	}
 	for _, number := range k.Slice.numbers() {
-		if err := replaceFile(l.keptPath(number), append(text, '\n')); err != nil {
+		path := l.keptPath(number)
+		if err := sys.ReplaceFile(path+".tmp", path, append(text, '\n'), true); err != nil {
 			return fmt.Errorf("keep slice: %w", err)
 		}
 	}
-	return syncDir(l.dir)
+	return sys.SyncDir(l.dir)
 }
 
 // Keep makes a slice that is held belong to owner ("volume pgdata") until
@@ -94,32 +97,4 @@ func (l *Ledger) Unkeep(ref SliceRef, owner string) error {
 		}
 	}
 	return nil
-}
-
-// replaceFile writes a file so that after a power failure it is the old one or
-// the new one. The caller holds the lock of the stride, so that the temporary
-// name is its own, and a rest of an earlier one is overwritten.
-func replaceFile(path string, text []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return os.Rename(tmp, path)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 var (
@@ -86,7 +87,7 @@ func (s Store) Create(name string, data []byte, labels map[string]string, replac
 	if err := s.place(tmp, name, replace); err != nil {
 		return sec, err
 	}
-	return sec, syncDir(s.Dir)
+	return sec, sys.SyncDir(s.Dir)
 }
 
 // place gives a finished directory its name. An exchange leaves no moment
@@ -122,28 +123,11 @@ func fill(dir string, sec Secret, data []byte) error {
 	if err := writeSynced(filepath.Join(dir, recordName), append(text, '\n')); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return sys.SyncDir(dir)
 }
 
 func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return sys.ReplaceFile(path+".new", path, data, true)
 }
 
 func (s Store) get(name string) (Secret, error) {

@@ -70,7 +70,7 @@ func (s Store) Create(v Volume) error {
 	case err == nil && v.Anonymous():
 		return nil
 	case err == nil:
-		return syncDir(s.Dir)
+		return sys.SyncDir(s.Dir)
 	}
 	_ = os.RemoveAll(tmp)
 	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
@@ -106,35 +106,11 @@ func (s Store) write(dir string, v Volume) error {
 	if err != nil {
 		return fmt.Errorf("bug: encode: %w", err)
 	}
-	tmp := s.path(dir, recordName+".new")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	path := s.path(dir, recordName)
+	if err := sys.ReplaceFile(path+".new", path, append(text, '\n'), !v.Anonymous()); err != nil || v.Anonymous() {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil && !v.Anonymous() {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, s.path(dir, recordName))
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	if v.Anonymous() {
-		return nil
-	}
-	return syncDir(s.path(dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return sys.SyncDir(s.path(dir))
 }
 
 // Get reads the record of a volume. Errors are ErrNotFound and ErrDamaged.
