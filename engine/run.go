@@ -115,6 +115,11 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.started(ctx, c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
+	mounts, release := "", func() {}
+	if r.spec.Namespaces.PID.Mode != spec.NamespacePrivate {
+		mounts, release = pinMounts(c.PID()) // while it surely lives
+	}
+	defer release()
 	session, err := r.attach(c)
 	if err != nil {
 		return Exit{ID: r.id}, err
@@ -135,11 +140,6 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if r.onStarted != nil {
 		r.onStarted()
 	}
-	mounts, release := "", func() {}
-	if r.spec.Namespaces.PID.Mode != spec.NamespacePrivate {
-		mounts, release = pinMounts(c.PID())
-	}
-	defer release()
 	reclaimed := r.reclaim(ctx)
 	unwatch := r.watchHealth(ctx) // before the image is forgotten
 	if r.sup != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,9 +21,8 @@ import (
 // Secrets is the store of a user's secrets.
 func Secrets(d paths.Dirs) secret.Store { return secret.Store{Dir: d.Secrets()} }
 
-// checkSecrets refuses a container whose secrets are not there, before anything
-// of it is made.
-func (r *run) checkSecrets() error {
+// checkSecrets refuses a container whose secrets are not there.
+func (r *run) checkSecrets(context.Context) error {
 	for _, s := range r.spec.Secrets {
 		if _, err := Secrets(r.opts.Dirs).Get(s.Name); err != nil {
 			return missingSecret(err, s.Name)

@@ -19,6 +19,8 @@ func makeSteps(r *run) []step {
 		{"check health flags", r.checkHealthFlags},
 		{"check log", r.checkLog},         // the same
 		{"find required", r.findRequired}, //
+		{"check secrets", r.checkSecrets}, //
+		{"find volumes", r.findVolumes},   // perhaps those of the one that is replaced
 		{"replace", r.replace},            // last: what it removes does not come back
 		{"reserve name", r.reserve},       // one winner; from here on there is something to undo
 		{"make volumes", r.makeVolumes},   // those that are missing

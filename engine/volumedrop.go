@@ -26,33 +26,34 @@ func dropTemporary(d paths.Dirs, rec Record) error {
 
 func dropVolumes(d paths.Dirs, rec Record, want func(volume.Volume) bool) error {
 	s := volumeStore(d)
-	var drop []string
+	var errs []error
 	for _, m := range rec.Spec.Mounts {
 		if m.Type != spec.MountVolume {
 			continue
 		}
-		if v, err := s.Get(m.Source); err == nil && v.Anonymous() && want(v) {
-			drop = append(drop, v.Name)
+		v, err := s.Get(m.Source)
+		if err != nil || !v.Anonymous() || !want(v) {
+			continue
 		}
-	}
-	if len(drop) == 0 {
-		return nil
-	}
-	users, err := VolumeUsers(d)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, name := range drop {
-		others := slices.DeleteFunc(users[name], func(u Record) bool { return u.ID == rec.ID })
-		if len(others) > 0 {
-			continue // --volumes-from
+		if others, err := othersHave(d, v, rec.ID); others || err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		if err := dropVolume(d, s, name); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
+		if err := dropVolume(d, s, v.Name); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// othersHave says whether a container but the one called self has the volume. Only
+// of a shared one all have to be asked.
+func othersHave(d paths.Dirs, v volume.Volume, self string) (bool, error) {
+	if !v.Shared {
+		return false, nil
+	}
+	users, err := VolumeUsers(d)
+	return slices.ContainsFunc(users[v.Name], func(u Record) bool { return u.ID != self }), err
 }
 
 // dropVolume deletes an anonymous volume: it keeps no slice.

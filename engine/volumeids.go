@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/engine/volume"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // lockVolumes keeps others from giving the container's volumes to their own IDs
@@ -66,7 +70,7 @@ func (r *run) holdVolume(ctx context.Context, name string) error {
 		if err := r.moveVolume(ctx, s, &v, mine); err != nil {
 			return err
 		}
-		both = mine
+		both = v.Owners
 	}
 	use, err := s.Use(name, false)
 	if err != nil {
@@ -100,8 +104,8 @@ func (r *run) claimVolume(s volume.Store, v volume.Volume, owners volume.Owners)
 	}
 	same := before.Slice == v.Slice || before.Slice != nil && v.Slice != nil && *before.Slice == *v.Slice
 	if !v.Anonymous() && v.Slice != nil {
-		// Also if it should be kept already: the ledger may have been lost. The claim comes first: a claim without a volume can be given up, files
-		// whose IDs are another's cannot be taken back.
+		// The claim comes first: one without a volume can be given up, files whose IDs
+		// are another's cannot be taken back. It may be there: or the ledger was lost.
 		if err := r.slice.Keep(v.Owner()); err != nil {
 			return err
 		}
@@ -132,6 +136,9 @@ func (r *run) moveVolume(ctx context.Context, s volume.Store, v *volume.Volume, 
 		v.Owners = both
 		return nil
 	}
+	if err := r.hasOwners(ctx, s, *v, to); err != nil {
+		return err
+	}
 	r.warn("volume %s: its files are given to the IDs of this container", v.Name)
 	if v.Owners.UIDs.Crosses(to.UIDs) || v.Owners.GIDs.Crosses(to.GIDs) {
 		if err := r.detour(ctx, s, v, to); err != nil {
@@ -143,6 +150,33 @@ func (r *run) moveVolume(ctx context.Context, s volume.Store, v *volume.Volume, 
 		return err
 	}
 	return r.finishMove(ctx, s, v)
+}
+
+// hasOwners refuses to move files to a container that lacks their owner: whose
+// they were, nobody would know afterwards.
+func (r *run) hasOwners(ctx context.Context, s volume.Store, v volume.Volume, to volume.Owners) error {
+	root, err := sys.OpenDir(s.Data(v.Name))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return sys.WalkBeneath(root, func(name string, st *unix.Stat_t) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, o := range []struct {
+			kind     string
+			from, to idmap.Map
+			id       uint32
+		}{{"UID", v.Owners.UIDs, to.UIDs, st.Uid}, {"GID", v.Owners.GIDs, to.GIDs, st.Gid}} {
+			inside, known := o.from.Container(o.id)
+			if _, has := o.to.Host(inside); known && !has {
+				return hint.New(fmt.Errorf("%s: %s belongs to %s %d, which this container does not have", v.Name, spec.Quote(name), o.kind, inside),
+					fmt.Sprintf("--userns=auto:size=%d", inside+1))
+			}
+		}
+		return nil
+	})
 }
 
 func (r *run) finishMove(ctx context.Context, s volume.Store, v *volume.Volume) error {

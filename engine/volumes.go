@@ -17,18 +17,10 @@ import (
 
 func volumeStore(d paths.Dirs) volume.Store { return volume.Store{Dir: d.Volumes()} }
 
-// makeVolumes completes the container's mounts with those of other containers
-// and of the image, and makes the volumes that are missing. What was made for
-// this container alone goes if it does not come to be.
-func (r *run) makeVolumes(context.Context) error {
-	if err := r.checkSecrets(); err != nil {
-		return err
-	}
-	r.laterUnlessKept(func() {
-		_ = dropVolumes(r.opts.Dirs, Record{ID: r.id, Spec: r.spec},
-			func(v volume.Volume) bool { return v.Container == r.id })
-	})
-	if err := r.volumesFrom(); err != nil {
+// findVolumes completes the container's mounts with those of other containers
+// and of the image.
+func (r *run) findVolumes(ctx context.Context) error {
+	if err := r.volumesFrom(ctx); err != nil {
 		return err
 	}
 	image, err := r.imageVolumes()
@@ -42,6 +34,23 @@ func (r *run) makeVolumes(context.Context) error {
 			}
 		}
 	}
+	for _, m := range r.spec.Mounts {
+		if m.Type == spec.MountVolume && m.Source != "" {
+			if err := sameOptions(volumeStore(r.opts.Dirs), m.Source, m.VolumeOptions); err != nil {
+				return fmt.Errorf("mount %s: %w", m.Dest, err)
+			}
+		}
+	}
+	return nil
+}
+
+// makeVolumes makes the volumes that are missing. What was made for this
+// container alone goes if it does not come to be.
+func (r *run) makeVolumes(context.Context) error {
+	r.laterUnlessKept(func() {
+		_ = dropVolumes(r.opts.Dirs, Record{ID: r.id, Spec: r.spec},
+			func(v volume.Volume) bool { return v.Container == r.id })
+	})
 	for i := range r.spec.Mounts {
 		if m := &r.spec.Mounts[i]; m.Type == spec.MountVolume {
 			if err := r.makeVolume(m); err != nil {
@@ -60,7 +69,7 @@ func (r *run) makeVolume(m *spec.Mount) error {
 	}
 	err := s.Create(v)
 	if errors.Is(err, volume.ErrExists) {
-		return sameOptions(s, v)
+		return sameOptions(s, v.Name, v.Options) // made since we looked
 	}
 	if err != nil {
 		return err
@@ -70,20 +79,23 @@ func (r *run) makeVolume(m *spec.Mount) error {
 }
 
 // sameOptions refuses options for a volume that was made with others.
-func sameOptions(s volume.Store, want volume.Volume) error {
-	if len(want.Options) == 0 {
+func sameOptions(s volume.Store, name string, options map[string]string) error {
+	if len(options) == 0 {
 		return nil
 	}
-	have, err := s.Get(want.Name)
-	if err == nil && !maps.Equal(have.Options, want.Options) {
-		err = hint.New(fmt.Errorf("%s: %w with other options", want.Name, volume.ErrExists), "burrow volume inspect "+want.Name)
+	have, err := s.Get(name)
+	if errors.Is(err, volume.ErrNotFound) {
+		return nil
+	}
+	if err == nil && !maps.Equal(have.Options, options) {
+		err = hint.New(fmt.Errorf("%s: %w with other options", name, volume.ErrExists), "burrow volume inspect "+name)
 	}
 	return err
 }
 
 // volumesFrom adds the volumes and binds of the containers that --volumes-from
 // names, where this container has nothing of its own.
-func (r *run) volumesFrom() error {
+func (r *run) volumesFrom(ctx context.Context) error {
 	for _, from := range r.spec.VolumesFrom {
 		rec, err := Lookup(r.opts.Dirs, from.Container)
 		if err != nil {
@@ -97,6 +109,11 @@ func (r *run) volumesFrom() error {
 			if from.Relabel {
 				m.Relabel = spec.RelabelShared
 			}
+			if m.Type == spec.MountVolume {
+				if err := share(ctx, volumeStore(r.opts.Dirs), m.Source); err != nil {
+					return fmt.Errorf("--volumes-from: %w", err)
+				}
+			}
 			r.spec.Mounts = append(r.spec.Mounts, m)
 		}
 	}
@@ -104,7 +121,22 @@ func (r *run) volumesFrom() error {
 	return nil
 }
 
-// volumeMounts are the mounts whose files need IDs of ours, each volume once.
+// share notes of an anonymous volume that it is not one container's any more.
+func share(ctx context.Context, s volume.Store, name string) error {
+	lock, err := s.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	v, err := s.Get(name)
+	if err != nil || !v.Anonymous() || v.Shared {
+		return err
+	}
+	v.Shared = true
+	return s.Save(v)
+}
+
+// volumeNames are the container's volumes, each once.
 func (r *run) volumeNames() []string {
 	var names []string
 	for _, m := range r.spec.Mounts {

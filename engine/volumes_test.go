@@ -13,6 +13,7 @@ import (
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/engine/volume"
 	"github.com/burrow-run/burrow/idmap"
+	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/nstest"
 )
 
@@ -193,6 +194,74 @@ func TestVolumeOfOthers(t *testing.T) {
 	}
 	r.cleanUp()
 	if _, err := RemoveUnused(t.Context(), d, "v", false); !errors.Is(err, volume.ErrInUse) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Files whose owner the new container lacks stay whose they are.
+func TestMoveLosesNoOwner(t *testing.T) {
+	nstest.NeedIDs(t)
+	d := testDirs(t)
+	s := volumeStore(d)
+	must(t, s.Create(volume.Volume{Name: "v", Owners: volume.Owners{UIDs: sliceMaps(), GIDs: sliceMaps()}}))
+	must(t, os.WriteFile(s.Data("v")+"/f", nil, 0o600))
+	must(t, os.Chown(s.Data("v")+"/f", hostOf(sliceMaps(), 2500), hostOf(sliceMaps(), 5)))
+	r := idRun(d)
+	r.uids = idmap.Map{{Container: 0, Host: 9000, Count: 1000}}
+	r.gids = r.uids
+	before, err := s.Get("v")
+	must(t, err)
+	err = r.holdVolume(t.Context(), "v")
+	if err == nil || !strings.Contains(err.Error(), "belongs to UID 2500") || hint.Of(err) != "--userns=auto:size=2501" {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
+	}
+	after, err := s.Get("v")
+	must(t, err)
+	if !after.Owners.Equal(before.Owners) || after.Moving != nil {
+		t.Errorf("%+v", after)
+	}
+	must(t, os.Remove(s.Data("v")+"/f"))
+	must(t, r.holdVolume(t.Context(), "v"))
+	r.cleanUp()
+}
+
+// What an interrupted move knows of owners is not forgotten by who finishes it.
+func TestFinishedMoveKeepsOwners(t *testing.T) {
+	nstest.NeedIDs(t)
+	d := testDirs(t)
+	s := volumeStore(d)
+	more := append(slices.Clone(movedMaps()), idmap.Extent{Container: 7000, Host: 6600, Count: 1})
+	must(t, s.Create(volume.Volume{
+		Name: "v", Owners: volume.Owners{UIDs: sliceMaps(), GIDs: sliceMaps()}, Moving: &volume.Owners{UIDs: more, GIDs: more},
+	}))
+	r := idRun(d)
+	r.uids, r.gids = movedMaps(), movedMaps()
+	must(t, r.holdVolume(t.Context(), "v"))
+	r.cleanUp()
+	v, err := s.Get("v")
+	if id, ok := v.Owners.UIDs.Host(7000); err != nil || !ok || id != 6600 || v.Moving != nil {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// A volume of one container alone is dropped without a look at the others.
+func TestDropShared(t *testing.T) {
+	d := testDirs(t)
+	s := volumeStore(d)
+	must(t, s.Create(volume.Volume{Name: "v", Container: "x", Remove: true}))
+	rec := record(t, d, func(r *Record) { r.Spec.Mounts = []spec.Mount{volumeAt("/x")} })
+	other := record(t, d, nil)
+	r := idRun(d)
+	r.spec.VolumesFrom = []spec.VolumesFrom{{Container: rec.ID}}
+	must(t, r.findVolumes(t.Context()))
+	must(t, saveJSON(other.dir, detailsFile, details{Spec: r.spec}))
+	must(t, dropTemporary(d, rec))
+	if _, err := s.Get("v"); err != nil {
+		t.Errorf("another container has it: %v", err)
+	}
+	must(t, os.RemoveAll(other.dir))
+	must(t, dropTemporary(d, rec))
+	if _, err := s.Get("v"); !errors.Is(err, volume.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 }

@@ -75,6 +75,9 @@ func (s *Secret) option(key, val string) error {
 		if id, err = fileMode(val); err == nil {
 			s.Mode = *id
 		}
+		if s.Mode > 0o777 {
+			err = bad(val, "has more than read, write and execute")
+		}
 	default:
 		return fmt.Errorf("unknown option %s", Quote(key))
 	}

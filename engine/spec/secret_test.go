@@ -33,6 +33,7 @@ func TestParseSecret(t *testing.T) {
 		"pw,target=/":         "cannot be /",
 		"pw,target=/proc/x":   "cannot be in /proc",
 		"pw,mode=999":         "octal",
+		"pw,mode=4755":        "more than read",
 		"pw,uid=-1":           "number",
 		"pw,type=env,uid=0":   "has no uid",
 		"pw,type=env,target=": "empty",

@@ -21,6 +21,9 @@ type Volume struct {
 	// named one. Remove says that the volume goes with that container, as --rm asks.
 	Container string `json:"container,omitempty"`
 	Remove    bool   `json:"remove,omitempty"`
+	// Shared: other containers may have it too, by --volumes-from. Of a named one
+	// nobody asks.
+	Shared bool `json:"shared,omitempty"`
 
 	// Owners are the maps of those who wrote the files; zero: nobody has yet.
 	Owners Owners `json:"owners"`
