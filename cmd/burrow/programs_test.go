@@ -236,10 +236,10 @@ func installPackage(t *testing.T, sh *shell) {
 	}
 }
 
-// pythonsOwnTests are those that lean on the kernel. The one that is left out
-// wants signals to arrive while it runs, and a busy machine does not promise that.
+// pythonsOwnTests are those that lean on the kernel. Some want a signal to arrive
+// within their time, which a busy machine does not promise: what fails is tried once more.
 func pythonsOwnTests(t *testing.T, sh *shell) {
-	r := sh.try("burrow", "run", "--rm", "programs", "python3", "-m", "test", "-j2", "-i", "test_stress_modifying_handlers",
+	r := sh.try("burrow", "run", "--rm", "programs", "python3", "-m", "test", "-j2", "-w",
 		"test_tempfile", "test_shutil", "test_subprocess", "test_fcntl", "test_signal", "test_mmap", "test_select", "test_epoll", "test_pty", "test_resource", "test_grp", "test_pwd")
 	if r.code != 0 {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.err)
