@@ -16,7 +16,7 @@ func Prune(ctx context.Context, d paths.Dirs, f *Filter) (removed []string, err 
 		return nil, err
 	}
 	for _, r := range records {
-		if r.Running() || r.starting() || !f.Match(r) {
+		if r.Running() || r.starting() || !f.Match(*r) {
 			continue
 		}
 		id, e := Remove(ctx, d, r.ID, false)

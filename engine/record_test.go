@@ -79,7 +79,7 @@ func TestDamagedRecords(t *testing.T) {
 				t.Errorf("%v, hint %q", err, hint.Of(err))
 			}
 			all, bad, err := List(d)
-			if err != nil || !slices.ContainsFunc(all, func(r Record) bool { return r.ID == other.ID }) {
+			if err != nil || !slices.ContainsFunc(all, func(r *Record) bool { return r.ID == other.ID }) {
 				t.Errorf("%v hides the others: %v %v", bad, all, err)
 			}
 			if name != "directory" {

@@ -263,6 +263,6 @@ func older(path string, age time.Duration) bool {
 	return err == nil && time.Since(info.ModTime()) > age
 }
 
-func sortNewest(records []Record) {
-	slices.SortFunc(records, func(a, b Record) int { return b.Created.Compare(a.Created) })
+func sortNewest(records []*Record) {
+	slices.SortFunc(records, func(a, b *Record) int { return b.Created.Compare(a.Created) })
 }

@@ -60,9 +60,9 @@ func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
 			return u, err
 		}
 		if full, err := LoadRecord(r.dir); err == nil { // else removed meanwhile, or damaged
-			r = full
+			r = &full
 		}
-		u.Containers = append(u.Containers, ContainerUsage{r, size})
+		u.Containers = append(u.Containers, ContainerUsage{*r, size})
 		users[r.ImageID]++
 	}
 	if err := u.readVolumes(d); err != nil {

@@ -211,7 +211,7 @@ func volumeUsers(d paths.Dirs, want func(Record) bool) (map[string][]Record, err
 	}
 	users := map[string][]Record{}
 	for _, rec := range records {
-		if !want(rec) {
+		if !want(*rec) {
 			continue
 		}
 		full, err := LoadRecord(rec.dir)

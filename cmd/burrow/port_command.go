@@ -61,7 +61,7 @@ func (a *app) allPorts(c caller) error {
 	for _, r := range records {
 		if r.Running() && len(r.Ports) > 0 {
 			fmt.Fprintln(a.out, r.ID)
-			a.printPorts(r)
+			a.printPorts(*r)
 		}
 	}
 	return nil

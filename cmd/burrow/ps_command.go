@@ -93,7 +93,7 @@ func (a *app) repeat(ctx context.Context, seconds uint, show func() error) error
 const clearScreen = "\x1b[2J\x1b[H"
 
 // choose lists what the flags ask for.
-func (a *app) choose(c caller, f psFlags) ([]engine.Record, error) {
+func (a *app) choose(c caller, f psFlags) ([]*engine.Record, error) {
 	filter, err := engine.NewFilter(c.dirs, f.filters)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (a *app) choose(c caller, f psFlags) ([]engine.Record, error) {
 	all := f.all || f.latest || f.last > 0 || filter.Has("status") || filter.Has("exited")
 	out := records[:0:0]
 	for _, r := range records {
-		if (all || r.Running()) && filter.Match(r) {
+		if (all || r.Running()) && filter.Match(*r) {
 			out = append(out, r)
 		}
 	}
@@ -122,7 +122,7 @@ func (a *app) choose(c caller, f psFlags) ([]engine.Record, error) {
 }
 
 // printer checks --format and --sort before anything is read.
-func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
+func (f psFlags) printer(a *app) (func(caller, []*engine.Record) error, error) {
 	switch {
 	case f.last < 0:
 		return nil, errors.New("--last: less than nothing")
@@ -135,7 +135,7 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 	}
 	switch f.format {
 	case "json":
-		return func(c caller, records []engine.Record) error {
+		return func(c caller, records []*engine.Record) error {
 			list, err := f.rows(c, records)
 			if err != nil {
 				return err
@@ -143,7 +143,7 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 			return a.printJSON(jsonRows(list))
 		}, nil
 	case "", "table":
-		return func(c caller, records []engine.Record) error {
+		return func(c caller, records []*engine.Record) error {
 			list, err := f.rows(c, records)
 			if err != nil {
 				return err
@@ -155,7 +155,7 @@ func (f psFlags) printer(a *app) (func(caller, []engine.Record) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(c caller, records []engine.Record) error {
+	return func(c caller, records []*engine.Record) error {
 		list, err := f.rows(c, records)
 		if err != nil {
 			return err
@@ -175,7 +175,7 @@ var psHeads = map[string]string{ //nolint:gochecknoglobals // constant
 	"ExitCode": "EXIT CODE", "ImageID": "IMAGE ID",
 }
 
-func (f psFlags) rows(c caller, records []engine.Record) ([]psRow, error) {
+func (f psFlags) rows(c caller, records []*engine.Record) ([]psRow, error) {
 	list := make([]psRow, 0, len(records))
 	for _, r := range records {
 		row, err := newPSRow(c, r, f)

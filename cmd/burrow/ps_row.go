@@ -25,7 +25,7 @@ type psRow struct {
 	ExitCode, Restarts, Pid                      int
 	Exited, AutoRemove, IsInfra                  bool
 
-	rec           engine.Record
+	rec           *engine.Record
 	mounts        []string
 	fullCommand   string
 	written, with int64
@@ -34,7 +34,7 @@ type psRow struct {
 // Label is the value of one label.
 func (r psRow) Label(name string) string { return oneLine(r.rec.Metadata.Labels[name]) }
 
-func newPSRow(c caller, r engine.Record, f psFlags) (psRow, error) {
+func newPSRow(c caller, r *engine.Record, f psFlags) (psRow, error) {
 	row := psRow{
 		rec: r, ID: r.ID, Image: r.Image, ImageID: r.ImageID, Names: r.Name,
 		CreatedAt: r.Created.Local().Format("2006-01-02 15:04:05.999999999 -0700 MST"), Created: r.Created.Unix(),
@@ -42,7 +42,7 @@ func newPSRow(c caller, r engine.Record, f psFlags) (psRow, error) {
 		StartedAt: r.Started.Unix(), ExitedAt: r.Finished.Unix(), ExitCode: r.ExitCode, Restarts: r.Restarts,
 		Exited: r.Exited, AutoRemove: r.Remove,
 	}
-	row.Status = status(r, row.State)
+	row.Status = status(*r, row.State)
 	if row.State == "running" || row.State == "paused" {
 		row.Pid = r.PID
 	}
@@ -85,7 +85,7 @@ func (r *psRow) addMounts(c caller) {
 }
 
 func (r *psRow) addSize(c caller) (err error) {
-	if r.written, r.with, err = engine.Size(c.dirs, r.rec); err != nil {
+	if r.written, r.with, err = engine.Size(c.dirs, *r.rec); err != nil {
 		return err
 	}
 	r.Size = fmt.Sprintf("%s (virtual %s)", units.HumanSizeWithPrecision(float64(r.written), 3), units.HumanSizeWithPrecision(float64(r.with), 3))

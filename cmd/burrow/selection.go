@@ -89,7 +89,7 @@ func (s *selection) matching(c caller, among func(engine.Record) bool) ([]string
 	records, _, err := engine.List(c.dirs)
 	var ids []string
 	for _, r := range records {
-		if (among == nil || among(r)) && filter.Match(r) {
+		if (among == nil || among(*r)) && filter.Match(*r) {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -118,10 +118,10 @@ func statsOf(c caller, refs []string, all bool) ([]engine.Record, error) {
 		return lookupAll(c, refs)
 	}
 	records, _, err := engine.List(c.dirs)
-	out := records[:0:0]
+	var out []engine.Record
 	for _, r := range records {
 		if all || r.Running() {
-			out = append(out, r)
+			out = append(out, *r)
 		}
 	}
 	return out, err
