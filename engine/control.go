@@ -142,7 +142,11 @@ func (r Record) stopRunning(ctx context.Context, d paths.Dirs, timeout time.Dura
 
 // end asks a running container to end, and kills it if it has not after the timeout.
 func (r Record) end(ctx context.Context, timeout time.Duration) error {
-	if err := r.signal(r.stopSignal()); err != nil && !errors.Is(err, ErrNotRunning) {
+	by := r.stopSignal()
+	if r.Initialized {
+		by = syscall.SIGKILL // there is no payload that could take its leave
+	}
+	if err := r.signal(by); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
 	if r.gone(ctx, timeout) {

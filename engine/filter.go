@@ -16,13 +16,16 @@ import (
 	"github.com/burrow-run/burrow/internal/paths"
 )
 
-// State is a container's state in one word, as Podman's: created, running,
-// paused, exited or dead.
+// State is a container's state in one word, as Podman's: created, initialized,
+// running, paused, exited or dead.
 func (r Record) State() string {
 	switch {
 	case r.Running():
 		if r.Cgroup != "" && cgroup.Frozen(r.Cgroup, r.ID) {
 			return "paused"
+		}
+		if r.Initialized {
+			return "initialized"
 		}
 		return "running"
 	case r.Exited:
@@ -130,7 +133,7 @@ func matcher(value string, of func(Record) string) (func(Record) bool, error) {
 }
 
 func statusTest(value string) (func(Record) bool, error) {
-	states := []string{"created", "running", "paused", "exited", "dead"}
+	states := []string{"created", "initialized", "running", "paused", "exited", "dead"}
 	if value == "stopped" { // Podman's other word
 		value = "exited"
 	}

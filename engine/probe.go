@@ -34,6 +34,8 @@ func CheckHealth(ctx context.Context, ref string, o Options) (a health.Answer, r
 		return a, false, hint.New(fmt.Errorf("%s: it has %w", doing, ErrNoHealthcheck), "burrow run --health-cmd COMMAND makes a container with one")
 	case !rec.Running():
 		return a, false, hint.New(fmt.Errorf("%s: %w", doing, ErrNotRunning), "burrow start "+rec.Name)
+	case rec.Waiting():
+		return a, false, fmt.Errorf("health check of %w", rec.notStarted())
 	case rec.Paused():
 		return a, false, hint.New(fmt.Errorf("%s: %w", doing, ErrPaused), "burrow unpause "+rec.Name)
 	}

@@ -51,21 +51,23 @@ type Record struct {
 	// OOMKilled: the kernel killed a process of it for want of memory.
 	OOMKilled bool `json:"oom_killed"`
 	// Cgroup is where it is below /sys/fs/cgroup, empty without one of its own.
-	Cgroup     string          `json:"cgroup,omitempty"`
-	Remove     bool            `json:"remove"`          // --rm: what is left of it may go
-	Waits      bool            `json:"waits,omitempty"` // made by create, and not started yet
-	Restarts   int             `json:"restarts,omitempty"`
-	Quick      int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
-	StopSignal string          `json:"stop_signal,omitempty"`    // the image's
-	Userns     string          `json:"userns"`
-	Slice      string          `json:"slice,omitempty"`
-	SliceRef   *idmap.SliceRef `json:"slice_ref,omitempty"` // to ask for it again
-	UIDMap     idmap.Map       `json:"uid_map"`
-	GIDMap     idmap.Map       `json:"gid_map"`
-	Network    string          `json:"network"`
-	Ports      []string        `json:"ports,omitempty"`
-	Hostname   string          `json:"hostname"`
-	Metadata   Metadata        `json:"metadata"`
+	Cgroup string `json:"cgroup,omitempty"`
+	Remove bool   `json:"remove"`          // --rm: what is left of it may go
+	Waits  bool   `json:"waits,omitempty"` // made by create, and not started yet
+	// Initialized: its payload waits to be started.
+	Initialized bool            `json:"initialized,omitempty"`
+	Restarts    int             `json:"restarts,omitempty"`
+	Quick       int             `json:"quick_restarts,omitempty"` // restarts in a row of a container that ended soon
+	StopSignal  string          `json:"stop_signal,omitempty"`    // the image's
+	Userns      string          `json:"userns"`
+	Slice       string          `json:"slice,omitempty"`
+	SliceRef    *idmap.SliceRef `json:"slice_ref,omitempty"` // to ask for it again
+	UIDMap      idmap.Map       `json:"uid_map"`
+	GIDMap      idmap.Map       `json:"gid_map"`
+	Network     string          `json:"network"`
+	Ports       []string        `json:"ports,omitempty"`
+	Hostname    string          `json:"hostname"`
+	Metadata    Metadata        `json:"metadata"`
 
 	// What follows is in a file of its own, which List does not read.
 	Spec     spec.Spec       `json:"-"`
@@ -151,7 +153,10 @@ func (r *run) started(ctx context.Context, pid int) error {
 			return err
 		}
 	}
-	r.record.PID, r.record.Start, r.record.Started = pid, proc.Start, time.Now().UTC()
+	r.record.PID, r.record.Start, r.record.Initialized = pid, proc.Start, r.initialize
+	if !r.initialize {
+		r.record.Started = time.Now().UTC()
+	}
 	if path := r.spec.PIDFile; path != "" {
 		if err := os.WriteFile(path, []byte(strconv.Itoa(pid)), 0o644); err != nil {
 			return fmt.Errorf("write pid file: %w", err)

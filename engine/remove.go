@@ -46,7 +46,7 @@ func Remove(ctx context.Context, d paths.Dirs, ref string, force bool) (id strin
 	var hold *os.File
 	for begin := time.Now(); hold == nil; {
 		if rec.Running() || rec.starting() {
-			if !force {
+			if !force && !rec.Waiting() {
 				return "", hint.New(fmt.Errorf("%s: %w", ref, ErrRunning), "burrow rm -f "+ref)
 			}
 			rec.markStopped() // else its supervisor would wait to start it again

@@ -29,7 +29,7 @@ func RestartAfter(d paths.Dirs, id string, exit Exit) (again bool, wait time.Dur
 	if err != nil {
 		return false, 0
 	}
-	if rec.stopped() || rec.Running() {
+	if rec.stopped() || rec.Running() || rec.Initialized { // the last: it ended before it was started
 		return false, 0
 	}
 	if !exit.Again && !rec.restartsAfter(exit) {

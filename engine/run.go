@@ -49,6 +49,7 @@ type run struct {
 	healthLog  *healthLog      // nil: kept nowhere else
 	onStarted  func()          // called when the payload runs; may be nil
 	waits      bool            // it is not started by whoever makes it
+	initialize bool            // its payload waits for Release
 	handedOver bool            // the container is another process's from now on
 	level      string          // SELinux level of a running container that is joined
 
@@ -125,6 +126,13 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	defer session.restore()
+	if r.initialize {
+		if released, err := r.awaitRelease(ctx, c); err != nil {
+			return Exit{ID: r.id}, err
+		} else if !released {
+			return r.endedWaiting(c)
+		}
+	}
 	r.tellMain()
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
@@ -137,9 +145,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		defer close(noted)
 		r.noteStart()
 	}()
-	if r.onStarted != nil {
-		r.onStarted()
-	}
+	r.running()
 	reclaimed := r.reclaim(ctx)
 	unwatch := r.watchHealth(ctx) // before the image is forgotten
 	if r.sup != nil {

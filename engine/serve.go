@@ -98,7 +98,7 @@ func (c *serving) output() {
 			}
 			c.ended <- result{status: syscall.WaitStatus(binary.LittleEndian.Uint32(payload))}
 			return
-		case frameInput, frameInputEnd, frameResize:
+		case frameInput, frameInputEnd, frameResize, frameStart, frameStarted:
 			// never sent to a client
 		}
 	}

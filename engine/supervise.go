@@ -43,6 +43,12 @@ type SuperviseOptions struct {
 	// Again: the container starts by itself, as --restart says, and not if its
 	// user has stopped it meanwhile.
 	Again bool
+	// Initialize stops before the payload until somebody calls Release. Started is
+	// called then already.
+	Initialize bool
+	// Released puts into words, for who has called Release, why the payload never
+	// ran. Needed with Initialize.
+	Released func(error) []byte
 }
 
 // Supervise starts a created container and stays its parent until it ends. It
@@ -57,7 +63,7 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if err != nil {
 		return Exit{ID: rec.ID}, err
 	}
-	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started}
+	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started, initialize: so.Initialize}
 	defer r.cleanUp()
 	r.later(func() { hold.Close() })
 	if !so.Again {
@@ -83,6 +89,9 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	steps := append([]step{{"find image", r.findImage}, {"compile policy", r.compilePolicy}}, startSteps(r)...)
 	exit, err := r.through(ctx, steps)
 	if err != nil {
+		if so.Released != nil {
+			r.sup.hub.run(so.Released(err))
+		}
 		r.failed(err)
 		exit.Status = syscall.WaitStatus(exitFailed << 8)
 	}
@@ -131,7 +140,7 @@ func (r *run) announce() (err error) {
 	if r.record.BootID, err = bootID(); err != nil {
 		return err
 	}
-	r.record.PID, r.record.Start, r.record.Exited, r.record.Waits = 0, 0, false, false
+	r.record.PID, r.record.Start, r.record.Exited, r.record.Waits, r.record.Initialized = 0, 0, false, false, false
 	return saveRecord(r.dir, r.record)
 }
 

@@ -18,16 +18,17 @@ type Condition string
 
 // conditions are Podman's, with when they hold for a container that exists.
 var conditions = map[Condition]func(Record) bool{ //nolint:gochecknoglobals // constant
-	"configured": Record.created,
-	"created":    Record.created,
-	"running":    func(r Record) bool { return r.State() == "running" },
-	"paused":     Record.Paused,
-	"stopping":   func(r Record) bool { return r.Running() && r.stopped() },
-	"stopped":    nil, // Wait sees them
-	"exited":     nil,
-	"healthy":    func(r Record) bool { return r.is(health.Healthy) },
-	"unhealthy":  func(r Record) bool { return r.is(health.Unhealthy) },
-	"removing":   func(Record) bool { return false }, // it holds once the container is gone
+	"configured":  Record.created,
+	"created":     Record.created,
+	"initialized": Record.Waiting,
+	"running":     func(r Record) bool { return r.State() == "running" },
+	"paused":      Record.Paused,
+	"stopping":    func(r Record) bool { return r.Running() && r.stopped() },
+	"stopped":     nil, // Wait sees them
+	"exited":      nil,
+	"healthy":     func(r Record) bool { return r.is(health.Healthy) },
+	"unhealthy":   func(r Record) bool { return r.is(health.Unhealthy) },
+	"removing":    func(Record) bool { return false }, // it holds once the container is gone
 }
 
 func (r Record) created() bool { return r.PID == 0 && !r.Exited }

@@ -18,8 +18,9 @@ import (
 // The attach protocol: frames over a Unix stream socket, one socket per
 // supervised container, mode 0600 in a directory of the user's.
 //
-//	client ──► supervisor   input, inputEnd, resize
-//	client ◄── supervisor   output on stdout or stderr; exited, the last frame
+//	client ──► supervisor   input, inputEnd, resize; start, of an initialized container
+//	client ◄── supervisor   output on stdout or stderr; started, the answer to start;
+//	                        exited, the last frame
 //
 // A frame is its kind, one byte, the length of its payload, four bytes, little
 // endian, and the payload.
@@ -31,7 +32,9 @@ const (
 	frameResize                    // rows and columns, two bytes each
 	frameStdout                    // bytes that were printed
 	frameStderr
-	frameExited // wait status of the first process, four bytes
+	frameExited  // wait status of the first process, four bytes
+	frameStart   // the payload shall run
+	frameStarted // it does, or why not, in words of SuperviseOptions.Released
 )
 
 // maxFrame bounds what one side makes the other allocate.
@@ -69,7 +72,12 @@ type hub struct {
 	exit    []byte         // payload of the exited frame, for those who come late
 	sending sync.WaitGroup // clients that have not got everything yet
 
-	ready  chan struct{}           // closed by connect: what is typed before has to wait
+	ready    chan struct{} // closed by connect: what is typed before has to wait
+	released chan struct{} // closed when somebody has asked for the payload to run
+	asking   []*client     // who has
+	judged   bool          // run was called
+	verdict  []byte        // why the payload will never run
+
 	stdin  io.WriteCloser          // nil: the container has none
 	resize func(rows, cols uint16) // nil: the container has no terminal
 }
@@ -93,7 +101,10 @@ type frame struct {
 const queueLength = 64
 
 func newHub() *hub {
-	return &hub{clients: map[*client]struct{}{}, ready: make(chan struct{})}
+	return &hub{
+		clients: map[*client]struct{}{},
+		ready:   make(chan struct{}), released: make(chan struct{}),
+	}
 }
 
 // add serves one connection from now on.
@@ -147,12 +158,47 @@ func (h *hub) receive(c *client) {
 		if err != nil {
 			return
 		}
+		if kind == frameStart {
+			h.release(c)
+			continue
+		}
 		select {
 		case <-h.ready:
 			h.input(kind, payload)
 		case <-c.gone:
 			return
 		}
+	}
+}
+
+// release lets the payload of an initialized container run; once is enough. The
+// client is told how that went.
+func (h *hub) release(c *client) {
+	h.mu.Lock()
+	if h.judged {
+		h.mu.Unlock()
+		h.deliver(c, frame{frameStarted, h.verdict})
+		return
+	}
+	if len(h.asking) == 0 {
+		close(h.released)
+	}
+	h.asking = append(h.asking, c)
+	h.mu.Unlock()
+}
+
+// run says that the payload runs, or why it never will. Only the first word counts.
+func (h *hub) run(verdict []byte) {
+	h.mu.Lock()
+	asking := h.asking
+	if h.judged {
+		asking = nil
+	} else {
+		h.judged, h.verdict = true, verdict
+	}
+	h.mu.Unlock()
+	for _, c := range asking {
+		h.deliver(c, frame{frameStarted, verdict})
 	}
 }
 
@@ -181,8 +227,8 @@ func (h *hub) input(kind frameKind, payload []byte) {
 		if resize != nil && len(payload) == 4 {
 			resize(binary.LittleEndian.Uint16(payload), binary.LittleEndian.Uint16(payload[2:]))
 		}
-	case frameStdout, frameStderr, frameExited:
-		// not for us
+	case frameStdout, frameStderr, frameExited, frameStart, frameStarted:
+		// not for the container
 	}
 }
 

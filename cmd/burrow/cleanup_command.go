@@ -132,11 +132,6 @@ func (a *app) unmountCommand() *cobra.Command {
 	return cmd
 }
 
-// initCommand refuses what Podman has and what is nothing here.
-func (a *app) initCommand() *cobra.Command {
-	return refusedCommand("init", "a container is prepared when it starts; there is nothing to do before", "burrow start CONTAINER")
-}
-
 func refusedContainerCommands() []*cobra.Command {
 	return []*cobra.Command{
 		refusedCommand("checkpoint", whyCheckpoint, "burrow pause CONTAINER freezes it; burrow commit CONTAINER keeps its files"),

@@ -190,7 +190,7 @@ func view(c caller, r engine.Record) inspected {
 	v := inspected{
 		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image, ImageDigest: r.Payload.ImageDigest,
 		State: inspectedState{
-			Status: r.State(), Running: r.Running(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
+			Status: r.State(), Running: r.Running() && !r.Waiting(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup, Health: r.Health(),
 		},
 		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",

@@ -57,12 +57,12 @@ func (a *app) startRequired(ctx context.Context, c caller, rec engine.Record) er
 		if err := a.startRequired(ctx, c, other); err != nil {
 			return err
 		}
-		if other.Running() {
+		if other.Running() && !other.Waiting() {
 			continue
 		}
 		own := *a
 		own.service = engine.Service{} // what was handed over is for rec
-		if err := own.startSupervisor(ctx, other, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
+		if err := own.letRun(ctx, c, other); err != nil && !errors.Is(err, engine.ErrRunning) {
 			return fmt.Errorf("start %s, which %s requires: %w", other.Name, rec.Name, err)
 		}
 	}

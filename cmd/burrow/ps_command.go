@@ -108,7 +108,7 @@ func (a *app) choose(c caller, f psFlags) ([]*engine.Record, error) {
 	all := f.all || f.latest || f.last > 0 || filter.Has("status") || filter.Has("exited")
 	out := records[:0:0]
 	for _, r := range records {
-		if (all || r.Running()) && filter.Match(*r) {
+		if (all || r.Running() && !r.Waiting()) && filter.Match(*r) {
 			out = append(out, r)
 		}
 	}

@@ -43,7 +43,7 @@ func newPSRow(c caller, r *engine.Record, f psFlags) (psRow, error) {
 		Exited: r.Exited, AutoRemove: r.Remove,
 	}
 	row.Status = status(*r, row.State)
-	if row.State == "running" || row.State == "paused" {
+	if row.State == "running" || row.State == "paused" || row.State == "initialized" {
 		row.Pid = r.PID
 	}
 	row.CreatedHuman = units.HumanDuration(time.Since(r.Created)) + " ago"
@@ -196,6 +196,8 @@ func status(r engine.Record, state string) string {
 		return fmt.Sprintf("Exited (%d) %s ago", r.ExitCode, units.HumanDuration(time.Since(r.Finished)))
 	case "created":
 		return "Created"
+	case "initialized":
+		return "Initialized"
 	}
 	return "Dead"
 }

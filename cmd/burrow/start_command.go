@@ -32,7 +32,7 @@ func (a *app) startCommand() *cobra.Command {
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "")
 			}
-			args, err = pick.choose(c, args, func(r engine.Record) bool { return !r.Running() })
+			args, err = pick.choose(c, args, func(r engine.Record) bool { return !r.Running() || r.Waiting() })
 			if err != nil {
 				return err
 			}
@@ -71,12 +71,7 @@ func (a *app) start(ctx context.Context, c caller, ref string) error {
 	if err := a.startRequired(ctx, c, rec); err != nil {
 		return err
 	}
-	if rec.Running() {
-		err = fmt.Errorf("start %s: %w", ref, engine.ErrRunning)
-	} else {
-		err = a.startSupervisor(ctx, rec, nil)
-	}
-	switch {
+	switch err = a.letRun(ctx, c, rec); {
 	case errors.Is(err, engine.ErrRunning) && a.service.Mode == nil:
 		// Of several that start it one does; for the others it runs already.
 	case errors.Is(err, engine.ErrRunning): // somebody waits to hear of its start
@@ -103,6 +98,9 @@ func (a *app) startOne(cmd *cobra.Command, c caller, args []string, interactive 
 	}
 	if err := a.startRequired(cmd.Context(), c, rec); err != nil {
 		return err
+	}
+	if rec.Waiting() {
+		return a.releaseAttached(cmd.Context(), c, rec, io)
 	}
 	return a.startAttached(cmd.Context(), rec, io)
 }

@@ -35,6 +35,7 @@ const (
 const (
 	argAgain  = "again"  // it starts its container once more
 	argClient = "client" // clientFD is open
+	argInit   = "init"   // it stops before the payload, until start
 )
 
 // report is what a supervisor tells the command that started it.
@@ -44,6 +45,10 @@ type report struct {
 	Hint    string `json:"hint,omitempty"`
 	Code    int    `json:"code,omitempty"`
 	Running bool   `json:"running,omitempty"` // not started: somebody else has been faster
+}
+
+func reportOf(err error) report {
+	return report{Error: err.Error(), Hint: advice(err), Code: codeOf(err), Running: errors.Is(err, engine.ErrRunning)}
 }
 
 // reported is an error that another process of ours has met.
@@ -71,7 +76,7 @@ func supervisor(ctx context.Context, args []string) int {
 	}
 	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true}) })
 	if err != nil {
-		tell(report{Error: err.Error(), Hint: advice(err), Code: codeOf(err), Running: errors.Is(err, engine.ErrRunning)})
+		tell(reportOf(err))
 		return exitError
 	}
 	return exit.Code()
@@ -88,7 +93,11 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return engine.Exit{}, err
 	}
-	so := engine.SuperviseOptions{Started: started, Again: slices.Contains(args[1:], argAgain)}
+	so := engine.SuperviseOptions{Started: started, Again: slices.Contains(args[1:], argAgain), Initialize: slices.Contains(args[1:], argInit)}
+	so.Released = func(err error) []byte {
+		b, _ := json.Marshal(reportOf(explainStart(ctx, c, err))) // it has no field that could not be
+		return b
+	}
 	if slices.Contains(args[1:], argClient) {
 		so.Client = attachedClient()
 	}
@@ -194,8 +203,9 @@ func attachedClient() net.Conn {
 }
 
 // startSupervisor starts a container and returns when its payload runs, or with
-// the reason why it does not. client may be nil.
-func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os.File) error {
+// the reason why it does not. client may be nil. more is what else to say on its
+// command line.
+func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os.File, more ...string) error {
 	passes := rec.Spec.Log.Driver == spec.LogPassthrough
 	if passes {
 		if err := noTerminals(a.in, a.out, a.err); err != nil {
@@ -221,7 +231,7 @@ func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os
 		return os.NewSyscallError("close_range", err)
 	}
 	cmd.ExtraFiles = append([]*os.File{write, client}, a.service.Sockets...)
-	cmd.Args = append(cmd.Args, serviceArgs(a.service)...)
+	cmd.Args = append(append(cmd.Args, more...), serviceArgs(a.service)...)
 	if client != nil {
 		// Said, not guessed: without one, the number is the runtime's poller.
 		cmd.Args = append(cmd.Args, argClient)
