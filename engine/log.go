@@ -115,7 +115,7 @@ func (r Record) HasLog() error {
 }
 
 // ReadLog hands the selected lines of a container's log to fn. With q.Follow it
-// goes on until the container has ended. uid is the invoking user on the host;
+// goes on until the container has ended and will not start again by itself. uid is the invoking user on the host;
 // what others have written to the journal is nobody's log.
 func ReadLog(ctx context.Context, d paths.Dirs, rec Record, q ctrlog.Query, uid int, fn func(ctrlog.Line) error) error {
 	started := rec.Started
@@ -125,7 +125,8 @@ func ReadLog(ctx context.Context, d paths.Dirs, rec Record, q ctrlog.Query, uid 
 			return true
 		}
 		started = now.Started
-		return !now.Running() && !now.starting()
+		// A supervisor that is about to start it again lives on.
+		return !now.Running() && !now.starting() && (now.stopped() || !now.Owner.Alive())
 	}
 	if err := rec.HasLog(); err != nil {
 		return err

@@ -68,6 +68,15 @@ func (a *app) list(f *listFlags) error {
 		return a.listJSON(picked)
 	}
 	rows := makeRows(picked, f.noTrunc, f.digests)
+	if strings.Contains(f.format, ".Containers") {
+		users, err := a.allUsers()
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			rows[i].Containers = len(users[rows[i].image])
+		}
+	}
 	if err := sortRows(rows, f.sort); err != nil {
 		return err
 	}
@@ -139,10 +148,14 @@ type jsonImage struct {
 }
 
 func (a *app) listJSON(list []image.Summary) error {
+	users, err := a.allUsers()
+	if err != nil {
+		return err
+	}
 	out := make([]jsonImage, 0, len(list))
 	for _, i := range list {
 		out = append(out, jsonImage{
-			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels,
+			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels, Containers: len(users[i.ID]),
 			Dangling: len(i.Names) == 0, Names: i.Names, Digest: i.Digest.String(), History: i.History,
 			Created: i.Created.Unix(), CreatedAt: i.Created,
 		})
@@ -162,6 +175,7 @@ type row struct {
 	Containers                       int
 	Dangling                         bool
 	ParentId                         string //nolint:revive // as above
+	image                            string // whole ID
 	created                          time.Time
 	size                             int64
 }
@@ -196,7 +210,7 @@ func newRow(img *image.Summary, repo, tag string, noTrunc bool) row {
 		Created: since, CreatedSince: since, CreatedAt: img.Created.String(), CreatedTime: img.Created.String(),
 		Size: size, VirtualSize: size, Names: img.Names, RepoTags: img.Names, RepoDigests: img.Digests,
 		Labels: img.Labels, History: strings.Join(img.History, ", "), Dangling: len(img.Names) == 0,
-		created: img.Created, size: img.Size,
+		image: img.ID, created: img.Created, size: img.Size,
 	}
 }
 

@@ -13,10 +13,16 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-// users returns the containers made from an image. It reads of their records
+// users returns the containers made from an image.
+func (a *app) users(id string) ([]image.User, error) {
+	all, err := a.allUsers()
+	return all[id], err
+}
+
+// allUsers returns the containers made from each image. It reads of their records
 // what it needs and no more: package engine, which owns them, would bring the
 // whole container runtime into this executable.
-func (a *app) users(id string) ([]image.User, error) {
+func (a *app) allUsers() (map[string][]image.User, error) {
 	dirs, err := os.ReadDir(a.env.dirs.Containers())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -28,7 +34,7 @@ func (a *app) users(id string) ([]image.User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read boot ID: %w", err)
 	}
-	var out []image.User
+	out := map[string][]image.User{}
 	for _, d := range dirs {
 		b, err := os.ReadFile(filepath.Join(a.env.dirs.Containers(), d.Name(), "record.json"))
 		if err != nil {
@@ -42,14 +48,14 @@ func (a *app) users(id string) ([]image.User, error) {
 			Owner   sys.ProcID `json:"owner"`
 			Exited  bool       `json:"exited"`
 		}
-		if json.Unmarshal(b, &r) != nil || r.ImageID != id {
+		if json.Unmarshal(b, &r) != nil {
 			continue
 		}
 		if r.Name == "" {
 			r.Name = r.ID
 		}
 		running := !r.Exited && r.BootID == strings.TrimSpace(string(boot)) && r.Owner.Alive()
-		out = append(out, image.User{Name: r.Name, Running: running})
+		out[r.ImageID] = append(out[r.ImageID], image.User{Name: r.Name, Running: running})
 	}
 	return out, nil
 }
