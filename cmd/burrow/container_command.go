@@ -9,16 +9,7 @@ import (
 
 // containerCommand is the same verbs, grouped as in Podman and Docker.
 func (a *app) containerCommand(args []string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "container", Short: "Manage containers", Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		SuggestionsMinimumDistance: 2,
-	}
+	cmd := group("container", "Manage containers")
 	verbs := append(a.containerVerbs(),
 		builder{a.listCommand, []string{"ls", "list", "ps"}}, builder{a.containerExists, []string{"exists"}},
 		builder{a.cloneCommand, []string{"clone"}}, builder{a.cleanupCommand, []string{"cleanup"}})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -32,20 +33,23 @@ func (a *app) exportCommand() *cobra.Command {
 			if !c.inside {
 				return enterAnchor(cmd.Context(), c, "mounts")
 			}
-			return a.export(cmd, args[0], output, a.engineOptions(c, uids, gids))
+			if _, err := engine.Lookup(c.dirs, args[0]); err != nil {
+				return err
+			}
+			return a.toFile(output, func(w io.Writer) error {
+				return engine.Export(cmd.Context(), args[0], w, a.engineOptions(c, uids, gids))
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` in place of standard output")
 	return cmd
 }
 
-// export leaves no half-written file behind.
-func (a *app) export(cmd *cobra.Command, ref, output string, o engine.Options) (err error) {
+// toFile calls write with standard output, or with a file that --output names. It
+// leaves no half-written one behind.
+func (a *app) toFile(output string, write func(io.Writer) error) (err error) {
 	out := a.out
 	if output != "" && output != "-" {
-		if _, err := engine.Lookup(o.Dirs, ref); err != nil {
-			return err
-		}
 		if out, err = os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644); err != nil {
 			return fmt.Errorf("--output: %w", err)
 		}
@@ -56,7 +60,7 @@ func (a *app) export(cmd *cobra.Command, ref, output string, o engine.Options) (
 		}()
 	}
 	w := bufio.NewWriterSize(out, 256<<10)
-	if err := engine.Export(cmd.Context(), ref, w, o); err != nil {
+	if err := write(w); err != nil {
 		return err
 	}
 	return w.Flush()

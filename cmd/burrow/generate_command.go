@@ -18,16 +18,7 @@ import (
 )
 
 func (a *app) generateCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "generate", Short: "Write what other programs run containers with",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
-	}
+	cmd := group("generate", "Write what other programs run containers with")
 	cmd.AddCommand(a.generateSystemdCommand())
 	return cmd
 }

@@ -121,15 +121,7 @@ func check(ctx context.Context, args []string) int {
 }
 
 func (a *app) healthcheckCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "healthcheck", Short: "Check the health of containers", Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-	}
+	cmd := group("healthcheck", "Check the health of containers")
 	var ignore bool
 	run := &cobra.Command{
 		Use: "run [OPTIONS] CONTAINER", Short: "Run the health check of a container now, and say by exit code how it is",

@@ -120,6 +120,20 @@ func firstWord(args []string) (word string, rest []string) {
 	return "", nil
 }
 
+// group is a command that only has others below it.
+func group(name, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+		SuggestionsMinimumDistance: 2, // without it SuggestionsFor knows only prefixes
+	}
+}
+
 func unknownCommand(cmd *cobra.Command, name string) error {
 	h := "burrow --help"
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
@@ -145,6 +159,18 @@ func atLeastOne(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// namesOrAll are the arguments of a command that has --all: names, or all there are.
+// what is one of them, with its article.
+func namesOrAll(cmd *cobra.Command, args []string, all bool, what string, list func() ([]string, error)) ([]string, error) {
+	switch {
+	case all && len(args) > 0:
+		return nil, errors.New("--all and names exclude each other")
+	case all:
+		return list()
+	}
+	return args, atLeastOne(what+", or --all")(cmd, args)
 }
 
 func printTo(w io.Writer, s string) error {

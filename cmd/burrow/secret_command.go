@@ -20,16 +20,7 @@ import (
 )
 
 func (a *app) secretCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "secret", Short: "Manage secrets", Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		SuggestionsMinimumDistance: 2,
-	}
+	cmd := group("secret", "Manage secrets")
 	cmd.AddCommand(a.secretCreate(), a.secretList(), a.secretInspect(), a.secretRemove(), a.secretExists())
 	return cmd
 }
@@ -253,21 +244,16 @@ func (a *app) secretRemove() *cobra.Command {
 	var all, ignore bool
 	cmd := &cobra.Command{Use: "rm [OPTIONS] SECRET [SECRET...]", Aliases: []string{"remove"}, Short: "Remove secrets"}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if all == (len(args) > 0) {
-			if all {
-				return errors.New("--all and names exclude each other")
-			}
-			return atLeastOne("a secret, or --all")(cmd, args)
-		}
 		return a.secrets(func(store secret.Store, args []string) error {
-			if all {
+			args, err := namesOrAll(cmd, args, all, "a secret", func() (names []string, err error) {
 				list, err := store.List()
-				if err != nil {
-					return err
-				}
 				for _, s := range list {
-					args = append(args, s.Name)
+					names = append(names, s.Name)
 				}
+				return names, err
+			})
+			if err != nil {
+				return err
 			}
 			return a.each(args, func(ref string) error {
 				s, err := store.Get(ref)

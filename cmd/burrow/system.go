@@ -158,16 +158,7 @@ func (a *app) unshareCommand() *cobra.Command {
 }
 
 func (a *app) systemCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "system", Short: "Manage burrow itself",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
-	}
+	cmd := group("system", "Manage burrow itself")
 	cmd.AddCommand(a.dfCommand(), a.systemPruneCommand(), a.infoCommand(), a.eventsCommand())
 	cmd.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "End the anchor, so that the next command makes one with today's sub-IDs",

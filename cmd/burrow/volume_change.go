@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -15,23 +15,21 @@ import (
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
+func volumeNames(c caller) (names []string, err error) {
+	list, _, err := engine.Volumes(c.dirs)
+	for _, v := range list {
+		names = append(names, v.Name)
+	}
+	return names, err
+}
+
 func (a *app) volumeRemove() *cobra.Command {
 	var all, force bool
 	cmd := &cobra.Command{Use: "rm [OPTIONS] VOLUME [VOLUME...]", Aliases: []string{"remove"}, Short: "Remove volumes"}
 	cmd.RunE = a.inAnchor(func(cmd *cobra.Command, c caller, args []string) error {
-		switch {
-		case all && len(args) > 0:
-			return errors.New("--all and names exclude each other")
-		case all:
-			list, _, err := engine.Volumes(c.dirs)
-			if err != nil {
-				return err
-			}
-			for _, v := range list {
-				args = append(args, v.Name)
-			}
-		case len(args) == 0:
-			return atLeastOne("a volume, or --all")(cmd, args)
+		args, err := namesOrAll(cmd, args, all, "a volume", func() ([]string, error) { return volumeNames(c) })
+		if err != nil {
+			return err
 		}
 		var code exitCode
 		for _, name := range args {
@@ -121,33 +119,15 @@ func (a *app) volumeExport() *cobra.Command {
 		case !c.inside:
 			return enterAnchor(cmd.Context(), c, "")
 		}
-		return a.volumeArchive(cmd, args[0], output, a.engineOptions(c, uids, gids))
+		if _, err := engine.FindVolume(c.dirs, args[0]); err != nil {
+			return err
+		}
+		return a.toFile(output, func(w io.Writer) error {
+			return engine.ExportVolume(cmd.Context(), args[0], w, a.engineOptions(c, uids, gids))
+		})
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` in place of standard output")
 	return cmd
-}
-
-// volumeArchive leaves no half-written file behind.
-func (a *app) volumeArchive(cmd *cobra.Command, name, output string, o engine.Options) (err error) {
-	out := a.out
-	if output != "" && output != "-" {
-		if _, err := engine.FindVolume(o.Dirs, name); err != nil {
-			return err
-		}
-		if out, err = os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644); err != nil {
-			return fmt.Errorf("--output: %w", err)
-		}
-		defer func() {
-			if err = errors.Join(err, out.Close()); err != nil && isRegular(output) {
-				_ = os.Remove(output)
-			}
-		}()
-	}
-	w := bufio.NewWriterSize(out, 256<<10)
-	if err := engine.ExportVolume(cmd.Context(), name, w, o); err != nil {
-		return err
-	}
-	return w.Flush()
 }
 
 func (a *app) volumeImport() *cobra.Command {

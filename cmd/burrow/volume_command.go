@@ -17,16 +17,7 @@ import (
 )
 
 func (a *app) volumeCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "volume", Short: "Manage volumes", Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		SuggestionsMinimumDistance: 2,
-	}
+	cmd := group("volume", "Manage volumes")
 	cmd.AddCommand(a.volumeCreate(), a.volumeList(), a.volumeInspect(), a.volumeRemove(), a.volumePrune(),
 		a.volumeExists(), a.volumeExport(), a.volumeImport(), a.volumeMount("mount"), a.volumeMount("unmount"))
 	return cmd
@@ -198,19 +189,8 @@ func (a *app) volumeInspect() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		switch {
-		case all && len(args) > 0:
-			return errors.New("--all and names exclude each other")
-		case all:
-			list, _, err := engine.Volumes(c.dirs)
-			if err != nil {
-				return err
-			}
-			for _, v := range list {
-				args = append(args, v.Name)
-			}
-		case len(args) == 0:
-			return atLeastOne("a volume, or --all")(cmd, args)
+		if args, err = namesOrAll(cmd, args, all, "a volume", func() ([]string, error) { return volumeNames(c) }); err != nil {
+			return err
 		}
 		out := []volumeInspected{}
 		for _, name := range args {
