@@ -91,7 +91,7 @@ func ask(s who.Sources, n uint32, uid, gid bool) (who.Answer, error) {
 		return s.HostGID(n), nil
 	}
 	answer, err := s.PID(int(n))
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, who.ErrNoProcess) {
 		return s.HostUID(n), nil
 	}
 	return answer, err
@@ -106,9 +106,9 @@ func sources(ctx context.Context) (who.Sources, error) {
 	}
 	s := who.Sources{
 		User:       idmap.User{Name: c.name, UID: uint32(c.uid)},
-		Containers: c.dirs.Containers(),
-		Accounts:   accounts("/etc/passwd"),
-		Groups:     accounts("/etc/group"),
+		Containers: c.dirs.Containers(), InAnchor: c.inside,
+		Accounts: accounts("/etc/passwd"),
+		Groups:   accounts("/etc/group"),
 	}
 	if s.SubUIDs, err = table("/etc/subuid"); err != nil {
 		return s, err

@@ -132,3 +132,32 @@ func readIDMap(pid int, name string) idmap.Map {
 	}
 	return m
 }
+
+// outside turns what the anchor sees of a process into what the host does.
+func (p *process) outside(s Sources) {
+	p.uid, p.gid = hostOf(s.UIDs, p.uid), hostOf(s.GIDs, p.gid)
+	for i := range p.chain {
+		p.chain[i].owner = hostOf(s.UIDs, p.chain[i].owner)
+	}
+	for i, e := range p.uids {
+		p.uids[i].Host = hostOf(s.UIDs, e.Host)
+	}
+	for i, e := range p.gids {
+		p.gids[i].Host = hostOf(s.GIDs, e.Host)
+	}
+	if p.hidden {
+		return
+	}
+	if id, err := namespaceOf(os.Getpid(), "user"); err == nil {
+		p.chain = append(p.chain, namespace{id, s.User.UID})
+	}
+}
+
+// hostOf is the host's number of an ID of the anchor. One that it does not map is
+// shown there as the overflow ID, which says nothing.
+func hostOf(anchor idmap.Map, id uint32) uint32 {
+	if host, ok := anchor.Host(id); ok {
+		return host
+	}
+	return id
+}

@@ -18,6 +18,8 @@ type Sources struct {
 	Accounts, Groups []idmap.Account
 	Ledger           *idmap.Ledger
 	Containers       string // directory of the containers' records
+	// InAnchor: the asking process is in the anchor, where /proc shows the anchor's IDs.
+	InAnchor bool
 }
 
 // name is the account that has the UID, or "".

@@ -72,6 +72,9 @@ func (s Sources) PID(pid int) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if s.InAnchor {
+		p.outside(s)
+	}
 	a := Answer{PID: pid, HostUID: &p.uid, HostGID: &p.gid, Evidence: Unknown}
 	for _, n := range p.chain {
 		a.Owners = append(a.Owners, n.owner)
