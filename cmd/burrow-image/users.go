@@ -25,7 +25,7 @@ func (a *app) users(id string) ([]image.User, error) {
 func (a *app) allUsers() (map[string][]image.User, error) {
 	dirs, err := os.ReadDir(a.env.dirs.Containers())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return map[string][]image.User{}, nil
 	}
 	if err != nil {
 		return nil, err

@@ -159,6 +159,12 @@ func (a *app) unshareCommand() *cobra.Command {
 
 func (a *app) systemCommand() *cobra.Command {
 	cmd := group("system", "Manage burrow itself")
+	cmd.AddCommand(&cobra.Command{
+		Use: "check", Short: "Find damaged images, and fetch them again", DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.execImageTool(cmd.Context(), append([]string{"system", "check"}, args...))
+		},
+	})
 	cmd.AddCommand(a.dfCommand(), a.systemPruneCommand(), a.infoCommand(), a.eventsCommand())
 	cmd.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "End the anchor, so that the next command makes one with today's sub-IDs",

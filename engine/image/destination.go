@@ -153,8 +153,10 @@ func (s *Store) layerOf(blob digest.Digest) (*layerDraft, error) {
 		if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
 			return nil, fmt.Errorf("look for layer %s: %w", blob, err)
 		}
-		if len(layers) > 0 && layers[0].UncompressedDigest != "" {
-			return &layerDraft{known: layers[0].ID, diffID: layers[0].UncompressedDigest}, nil
+		for i := range layers {
+			if layers[i].UncompressedDigest != "" && !s.damaged[layers[i].ID] {
+				return &layerDraft{known: layers[i].ID, diffID: layers[i].UncompressedDigest}, nil
+			}
 		}
 	}
 	return nil, nil //nolint:nilnil // no error, no layer

@@ -147,7 +147,8 @@ func layerID(parent string, diffID digest.Digest) string {
 // run on it.
 func (s *Store) commit(parent string, l *staged) (string, error) {
 	id := layerID(parent, l.diffID)
-	if s.hasLayer(id) {
+	mend := s.damaged[id] && s.hasLayer(id)
+	if !mend && s.hasLayer(id) {
 		s.discard(l)
 		return id, nil
 	}
@@ -162,6 +163,9 @@ func (s *Store) commit(parent string, l *staged) (string, error) {
 	dir := filepath.Join(s.dirs.Storage(), driver+"-layers")
 	if err := os.Rename(l.split, filepath.Join(dir, id+".tar-split.gz")); err != nil {
 		return "", fmt.Errorf("store layer: %w", err)
+	}
+	if mend {
+		return id, s.exchange(parent, id, l)
 	}
 	defer d.dropStaging()
 	_, err := s.store.ApplyStagedLayer(storage.ApplyStagedLayerOptions{

@@ -89,7 +89,8 @@ func (s *Store) flush(d *draft) error {
 }
 
 func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (string, error) {
-	if id := layerID(parent, l.diffID); s.hasLayer(id) {
+	id := layerID(parent, l.diffID)
+	if s.hasLayer(id) && !s.damaged[id] {
 		return id, nil
 	}
 	if l.staged != nil && l.staged.out != nil {
@@ -98,6 +99,7 @@ func (s *Store) putLayer(ctx context.Context, parent string, l *layerDraft) (str
 	// The same content lies elsewhere: below another parent, or earlier in
 	// this image. The storage library cannot share it, so it is unpacked again.
 	layers, err := s.store.LayersByUncompressedDigest(l.diffID)
+	layers = slices.DeleteFunc(layers, func(l storage.Layer) bool { return s.damaged[l.ID] })
 	if err != nil || len(layers) == 0 {
 		return "", fmt.Errorf("layer %s: %w", l.diffID, errGone)
 	}
@@ -165,7 +167,7 @@ func (s *Store) updateImage(id, top string, big []storage.ImageBigDataOption) er
 		return fmt.Errorf("image %.12s is stored with other layers", id)
 	}
 	for _, b := range big {
-		if slices.Contains(img.BigDataNames, b.Key) && img.BigDataDigests[b.Key] == b.Digest {
+		if slices.Contains(img.BigDataNames, b.Key) && img.BigDataDigests[b.Key] == b.Digest && !s.damaged[id] {
 			continue
 		}
 		asManifest := func([]byte) (digest.Digest, error) { return b.Digest, nil }

@@ -56,6 +56,9 @@ type Store struct {
 	log   *slog.Logger
 	store storage.Store
 
+	damaged map[string]bool // IDs of layers and of an image that are being mended
+	mended  map[string]bool // IDs of layers that have been
+
 	scratch func() (*scratch, error)
 	made    *scratch // what scratch returned
 }
@@ -100,7 +103,7 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	s := &Store{dirs: dirs, root: root, opts: opts, log: log, store: st}
+	s := &Store{dirs: dirs, root: root, opts: opts, log: log, store: st, mended: map[string]bool{}}
 	s.scratch = sync.OnceValues(s.makeScratch)
 	return s, nil
 }

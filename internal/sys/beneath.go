@@ -188,20 +188,16 @@ func CopyXattrs(src, dst *os.File, name string, r Renumber) error {
 		return err
 	}
 	defer in.Close()
-	size, err := unix.Flistxattr(int(in.Fd()), nil)
-	if err != nil || size == 0 {
-		return ignore(err, unix.ENOTSUP)
-	}
-	list := make([]byte, size)
-	if size, err = unix.Flistxattr(int(in.Fd()), list); err != nil {
-		return &os.PathError{Op: "flistxattr", Path: in.Name(), Err: err}
+	names, err := listXattrs(in)
+	if err != nil || len(names) == 0 {
+		return err
 	}
 	out, err := OpenBeneath(dst, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	for attr := range strings.SplitSeq(strings.TrimSuffix(string(list[:size]), "\x00"), "\x00") {
+	for _, attr := range names {
 		if strings.HasPrefix(attr, "user.overlay.") || strings.HasPrefix(attr, "trusted.") || attr == "security.selinux" {
 			continue
 		}
@@ -210,6 +206,40 @@ func CopyXattrs(src, dst *os.File, name string, r Renumber) error {
 		}
 	}
 	return nil
+}
+
+// XattrsBeneath returns the extended attributes of a regular file or directory.
+func XattrsBeneath(dir *os.File, name string) (map[string]string, error) {
+	f, err := OpenBeneath(dir, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := listXattrs(f)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, attr := range names {
+		value, err := fgetxattr(f, attr)
+		if err != nil {
+			return nil, err
+		}
+		out[attr] = string(value)
+	}
+	return out, nil
+}
+
+func listXattrs(f *os.File) ([]string, error) {
+	size, err := unix.Flistxattr(int(f.Fd()), nil)
+	if err != nil || size == 0 {
+		return nil, ignore(err, unix.ENOTSUP)
+	}
+	list := make([]byte, size)
+	if size, err = unix.Flistxattr(int(f.Fd()), list); err != nil {
+		return nil, &os.PathError{Op: "flistxattr", Path: f.Name(), Err: err}
+	}
+	return strings.Split(strings.TrimSuffix(string(list[:size]), "\x00"), "\x00"), nil
 }
 
 func copyXattr(in, out *os.File, attr string, r Renumber) error {
