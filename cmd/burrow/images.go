@@ -54,7 +54,7 @@ func (a *app) execImageTool(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !c.inside {
+	if !c.inside && !wantsHelp(args) { // which is to be had also where there can be no anchor
 		return enterAnchor(ctx, c, "")
 	}
 	path, err := imageToolPath()
@@ -64,6 +64,18 @@ func (a *app) execImageTool(ctx context.Context, args []string) error {
 	a.warnLostCwd()
 	env := withoutStage(os.Environ())
 	return os.NewSyscallError("exec "+path, syscall.Exec(path, append([]string{"burrow"}, args...), env))
+}
+
+func wantsHelp(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "-h", "--help":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
 }
 
 // imageTool prepares the image executable as a child.
