@@ -116,6 +116,9 @@ func mergeCaps(o Options) (capSet, error) {
 	return (capDefault | add) &^ drop, nil
 }
 
+// DefaultCapabilities are those that a container has if nothing is said.
+func DefaultCapabilities() []string { return capDefault.names() }
+
 // capabilities spells the sets out. A process that is not the container's root
 // has none: giving it some would need the ambient set, which every program it
 // starts would inherit (CVE-2022-24769 and its siblings).

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
+	"github.com/burrow-run/burrow/cmd/burrow/conf"
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/userns/nsjoin"
@@ -71,4 +74,21 @@ func ownDir(path string) bool {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// fileDefaults gives the flags that are not on the command line what containers.conf
+// says.
+func fileDefaults(cmd *cobra.Command, c caller) error {
+	user := os.Getenv("XDG_CONFIG_HOME")
+	if user == "" && c.home != "" {
+		user = filepath.Join(c.home, ".config")
+	}
+	if user != "" {
+		user = filepath.Join(user, "containers")
+	}
+	d, err := conf.Read(conf.Where{System: "/etc/containers", User: user, Env: os.LookupEnv})
+	if err != nil {
+		return err
+	}
+	return d.Apply(cmd.Flags())
 }

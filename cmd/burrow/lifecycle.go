@@ -26,6 +26,9 @@ func (a *app) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := fileDefaults(cmd, c); err != nil {
+			return err
+		}
 		s, warnings, err := f.Spec(args, os.LookupEnv, os.Environ(), c.cwd)
 		if err != nil {
 			return hint.New(err, orElse(hint.Of(err), "burrow create --help"))

@@ -52,7 +52,7 @@ var engine = everybody.but(facts{
 	"ns pid": "host of host", "ns pid_for_children": "host of host", "ns net": "host of host",
 	"ns ipc": "host of host", "ns uts": "host of host", "ns cgroup": "host of host",
 	"exe": "$BIN/burrow", "cwd": "$WORK", "root": "/",
-	"environment": "BURROW_NETWORK HOME LANG LOGNAME PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
+	"environment": "BURROW_NETWORK CONTAINERS_CONF HOME LANG LOGNAME PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
 })
 
 // anchor does nothing and holds nothing.
@@ -76,7 +76,7 @@ const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, /, /boot/sys
 // supervisor is the same for a container in the background.
 var supervisor = waiting.but(facts{
 	"descriptors": "0 /null, 1 /null, 2 /null, $STATE/burrow/containers/ID/ctr.log, " + held,
-	"environment": "BURROW_NETWORK BURROW_STAGE GOMAXPROCS HOME LANG LOGNAME MALLOC_ARENA_MAX PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
+	"environment": "BURROW_NETWORK BURROW_STAGE CONTAINERS_CONF GOMAXPROCS HOME LANG LOGNAME MALLOC_ARENA_MAX PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
 	"to its user": "",
 })
 

@@ -32,6 +32,9 @@ func (a *app) runCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := fileDefaults(cmd, c); err != nil {
+			return err
+		}
 		s, warnings, err := f.Spec(args, os.LookupEnv, os.Environ(), c.cwd)
 		if err != nil {
 			return hint.New(err, orElse(hint.Of(err), "burrow run --help"))

@@ -86,7 +86,7 @@ func userEnv(u *testbed.User, work string) (env []string, runtime string, err er
 		"XDG_STATE_HOME=" + filepath.Join(home, ".local", "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(filepath.Dir(store), "cache"), // compiled filters: as warm as a user's
 		"XDG_RUNTIME_DIR=" + runtime,
-		"BURROW_NETWORK=none",
+		"BURROW_NETWORK=none", "CONTAINERS_CONF=/dev/null", // not what this machine says
 	}, runtime, nil
 }
 

@@ -52,6 +52,18 @@ func (l *commaList) Set(s string) error {
 	return nil
 }
 
+// Append, Replace and GetSlice make it a pflag.SliceValue.
+func (l *commaList) Append(s string) error { return l.Set(s) }
+
+// Replace forgets what was there.
+func (l *commaList) Replace(values []string) error {
+	*l = values
+	return nil
+}
+
+// GetSlice returns the values.
+func (l *commaList) GetSlice() []string { return *l }
+
 // String returns the values as they could have been typed.
 func (l *commaList) String() string { return strings.Join(*l, ",") }
 
