@@ -100,7 +100,7 @@ func (a *app) store() (*image.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := image.Options{SingleID: single, Users: a.users, Worker: "/proc/self/exe", Logger: a.log}
+	opts := image.Options{SingleID: single, UID: a.env.outsideUID(), Getenv: os.Getenv, Users: a.users, Worker: "/proc/self/exe", Logger: a.log}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	Worker string
 	// Stall is how long a source may send nothing; 0 means a minute.
 	Stall time.Duration
+	// UID is the user's outside the anchor.
+	UID int
+	// Getenv expands variables in storage.conf; nil: there are none.
+	Getenv func(string) string
 	// Users tells which containers were made from an image; nil means none.
 	Users func(id string) ([]User, error)
 }

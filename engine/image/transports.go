@@ -22,6 +22,8 @@ var transports = map[string]func(*Store, context.Context, string, PullOptions) (
 	"oci":            (*Store).pullLayout,
 	"oci-archive":    (*Store).pullOCIArchive,
 	"docker-archive": (*Store).pullDockerArchive,
+
+	"containers-storage": (*Store).pullStorage,
 }
 
 // isTransport says that a word names a transport of other engines, not an
