@@ -61,13 +61,18 @@ func (a *app) pushCmd() *cobra.Command {
 func (p *pushFlags) flags(f *pflag.FlagSet, authFile string) {
 	p.add(f, authFile)
 	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
+	p.common(f)
 	f.StringVar(&p.opts.Compression, "compression-format", "", "compress layers with `ALGORITHM`: gzip, zstd, zstd:chunked; by default gzip, or what the registry has")
 	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
 	f.BoolVar(&p.opts.ForceCompression, "force-compression", false, "reuse no layer that the registry has in another compression; the default with --compression-format")
-	f.StringVar(&p.digestFile, "digestfile", "", "write the digest of the manifest to `FILE`")
 	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci or v2s2; by default what the image has")
-	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.Bool("remove-signatures", false, "accepted for compatibility: signatures that an image came with are never passed on")
+}
+
+// common are those of artifacts too.
+func (p *pushFlags) common(f *pflag.FlagSet) {
+	f.StringVar(&p.digestFile, "digestfile", "", "write the digest of the manifest to `FILE`")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
 	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
 	f.StringVar(&p.signBy, "sign-by", "", "not supported: sign with a GPG key")
