@@ -139,7 +139,7 @@ func (s *Store) storeIndex(id, name string, x *index) error {
 	}
 	_, err = s.store.CreateImage(id, []string{name}, "", "", &storage.ImageOptions{CreationDate: time.Now().UTC(), BigData: big})
 	if errors.Is(err, storage.ErrDuplicateName) {
-		return fmt.Errorf("the name %s is taken", name)
+		return hint.New(fmt.Errorf("the name %s is taken", name), "see burrow images; if it is not there: "+plan.RepairCommand)
 	}
 	if err != nil {
 		return fmt.Errorf("store list: %w", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -118,5 +119,30 @@ func TestListsAreWrittenWhole(t *testing.T) {
 	}
 	if got, err := s.List(); err != nil || len(got) != 3 {
 		t.Error(got, err)
+	}
+}
+
+// TestListsAtOnce: what is added to a list at the same time is all there after.
+func TestListsAtOnce(t *testing.T) {
+	s := openStore(t, Options{})
+	if _, err := s.CreateIndex(t.Context(), "list", nil, CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, name := range []string{"a", "b", "c", "d"} {
+		ids = append(ids, load(t, s, newOCIDir(t).layer(tarOf(t, ent{name: name}))))
+	}
+	var wg sync.WaitGroup
+	for _, id := range ids {
+		wg.Go(func() {
+			if _, err := s.AddToIndex(t.Context(), "list", []string{id}, AddOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	x, err := s.index("list")
+	if err != nil || len(x.Index.Manifests) != len(ids) {
+		t.Error(x, err)
 	}
 }
