@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Damage is what is wrong with one image.
@@ -145,6 +146,9 @@ func (s *Store) Mend(ctx context.Context, d Damage, remote Remote) error {
 	}
 	if err := s.atRest(d); err != nil {
 		return err
+	}
+	if img, err := s.store.Image(d.ID); err == nil && isIndex(img) {
+		return hint.New(errors.New("it is a list of images that was made here"), "make it again: burrow manifest create")
 	}
 	names, err := s.remoteNames(d)
 	if err != nil {
