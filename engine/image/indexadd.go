@@ -19,6 +19,7 @@ import (
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
 
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -175,11 +176,29 @@ func (s *Store) members(ctx context.Context, text string, opts AddOptions) ([]me
 	case isTransport(transport):
 		return nil, fmt.Errorf("transport %q: %w", transport, ErrNotSupported)
 	}
-	members, err := s.storedMembers(text, opts.All, sys)
-	if errors.Is(err, ErrNotFound) {
+	f, err := s.lookup(text)
+	if errors.Is(err, ErrNotFound) || err == nil && s.onlyPart(f, opts) {
 		return s.remoteMembers(ctx, text, opts.All, sys)
 	}
-	return members, err
+	return s.storedMembers(text, opts.All, sys)
+}
+
+// onlyPart says that a stored image is one of a registry's list, and others of
+// that are meant.
+func (s *Store) onlyPart(f *found, opts AddOptions) bool {
+	if isIndex(f.img) || f.name == "" || !opts.All && !opts.Entry.platform() {
+		return false
+	}
+	for _, key := range f.img.BigDataNames {
+		if !strings.HasPrefix(key, storage.ImageDigestManifestBigDataNamePrefix+"-") {
+			continue
+		}
+		b, err := s.store.ImageBigData(f.img.ID, key)
+		if err == nil && manifest.MIMETypeIsMultiImage(manifest.GuessMIMEType(b)) {
+			return true
+		}
+	}
+	return false
 }
 
 // storedMembers are images of the store, or what a stored list has.

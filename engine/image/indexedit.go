@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	digest "github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -12,6 +13,7 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 
+	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -102,7 +104,7 @@ func (x *index) member(d digest.Digest) *imgspec.Descriptor {
 // IndexExists says whether ref stands for a stored list.
 func (s *Store) IndexExists(ref string) (bool, error) {
 	f, err := s.lookup(ref)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, plan.ErrName) {
 		return false, nil
 	}
 	return err == nil && isIndex(f.img), err
@@ -131,6 +133,9 @@ func (s *Store) InspectIndex(ctx context.Context, ref string, remote Remote) (ra
 		}
 		raw, err := x.shown()
 		return raw, false, err
+	}
+	if err == nil && (f.name == "" || strings.HasPrefix(f.name, "localhost/")) {
+		return nil, false, hint.New(fmt.Errorf("%s: %w", ref, ErrNoIndex), "burrow image inspect "+ref)
 	}
 	sys, err := s.remoteSystem(remote)
 	if err != nil {
