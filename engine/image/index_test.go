@@ -52,6 +52,30 @@ func TestListsFromStrangers(t *testing.T) {
 	}
 }
 
+// TestListsTakeWhatWasJudged: the manifest that goes into a list is the one that
+// policy.json was asked about.
+func TestListsTakeWhatWasJudged(t *testing.T) {
+	s := openStore(t, Options{})
+	l := newOCIDir(t).layer(tarOf(t, ent{name: "f"}))
+	r := newRegistry(t, l)
+	first := l.manifestRaw
+	var asked atomic.Int64
+	r.hook = func(w http.ResponseWriter, q *http.Request) bool {
+		if !strings.HasSuffix(q.URL.Path, "/manifests/latest") || asked.Add(1) == 1 {
+			return false
+		}
+		w.Header().Set("Content-Type", imgspec.MediaTypeImageManifest)
+		_, _ = w.Write(append([]byte(" "), first...)) // the same, but another
+		return true
+	}
+	skip := true
+	_, err := s.CreateIndex(t.Context(), "list", []string{"docker://" + r.image()}, CreateOptions{AddOptions: AddOptions{Remote: Remote{SkipVerify: &skip}}})
+	if err == nil || asked.Load() < 2 {
+		t.Error(asked.Load(), err)
+	}
+	empty(t, s)
+}
+
 // TestCredentialsStayWithTheDestination: those given for where a list is pushed
 // to are not told to where its images are.
 func TestCredentialsStayWithTheDestination(t *testing.T) {
