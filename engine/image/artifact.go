@@ -234,8 +234,8 @@ func (s *Store) collectBlobs(x *imgspec.Index) error {
 	return errors.Join(errs...)
 }
 
-// keepBlobs moves the blobs of a layout that was made in a temporary directory
-// to the store, on disk. The caller holds the lock.
+// keepBlobs moves the blobs of a layout that was made in a temporary directory,
+// and is on disk, to the store. The caller holds the lock.
 func (s *Store) keepBlobs(layout string) error {
 	to := s.artifactBlobs()
 	if err := os.MkdirAll(to, 0o700); err != nil {
@@ -255,7 +255,15 @@ func (s *Store) keepBlobs(layout string) error {
 			return fmt.Errorf("store artifact: %w", err)
 		}
 	}
-	dir, err := os.Open(to)
+	if err := sys.SyncDir(to); err != nil {
+		return fmt.Errorf("store artifact: %w", err)
+	}
+	return nil
+}
+
+// flushBlobs writes the blobs of a layout to disk, before the lock is taken.
+func flushBlobs(layout string) error {
+	dir, err := os.Open(layout)
 	if err != nil {
 		return fmt.Errorf("store artifact: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // ArtifactOptions say what an artifact is made like.
@@ -76,6 +77,9 @@ func (s *Store) AddArtifact(ctx context.Context, name string, files []string, op
 			return "", fmt.Errorf("add %s: %w", file, err)
 		}
 		layers = append(layers, l)
+	}
+	if err := flushBlobs(dir); err != nil {
+		return "", err
 	}
 	var d imgspec.Descriptor
 	err = s.exclusive(ctx, func() error {
@@ -252,7 +256,8 @@ func writeArtifact(layout string, m *imgspec.Manifest) (imgspec.Descriptor, erro
 		blobs[m.Config.Digest] = imgspec.DescriptorEmptyJSON.Data
 	}
 	for name, data := range blobs {
-		if err := os.WriteFile(filepath.Join(layout, imgspec.ImageBlobsDir, digest.SHA256.String(), name.Encoded()), data, 0o600); err != nil {
+		path := filepath.Join(layout, imgspec.ImageBlobsDir, digest.SHA256.String(), name.Encoded())
+		if err := sys.ReplaceFile(path+".new", path, data, true); err != nil {
 			return d, fmt.Errorf("store artifact: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	digest "github.com/opencontainers/go-digest"
@@ -68,14 +69,15 @@ func (s *Store) PullArtifact(ctx context.Context, name string, opts PullOptions)
 }
 
 // fetchArtifact copies to a directory of its own; the store is locked only while
-// what has come is moved there. What is stored already is not fetched again.
-func (s *Store) fetchArtifact(ctx context.Context, from types.ImageReference, sys *types.SystemContext, name string) (digest.Digest, error) {
+// what has come is moved there. What is stored already, but for those blobs that
+// are damaged, is not fetched again.
+func (s *Store) fetchArtifact(ctx context.Context, from types.ImageReference, sys *types.SystemContext, name string, damaged ...string) (digest.Digest, error) {
 	dir, err := s.tempLayout()
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	s.lendBlobs(dir)
+	s.lendBlobs(dir, damaged)
 	to, err := layout.NewReference(dir, layoutName)
 	if err != nil {
 		return "", err
@@ -96,6 +98,9 @@ func (s *Store) fetchArtifact(ctx context.Context, from types.ImageReference, sy
 	if err != nil {
 		return "", err
 	}
+	if err := flushBlobs(dir); err != nil {
+		return "", err
+	}
 	return d.Digest, s.exclusive(ctx, func() error {
 		x, err := s.artifactIndex()
 		if err != nil {
@@ -110,9 +115,12 @@ func (s *Store) fetchArtifact(ctx context.Context, from types.ImageReference, sy
 
 // lendBlobs puts links to the stored blobs into a layout, where the image
 // library finds them. It is no error if it cannot.
-func (s *Store) lendBlobs(dir string) {
+func (s *Store) lendBlobs(dir string, but []string) {
 	entries, _ := os.ReadDir(s.artifactBlobs())
 	for _, e := range entries {
+		if slices.Contains(but, e.Name()) {
+			continue
+		}
 		_ = os.Link(filepath.Join(s.artifactBlobs(), e.Name()), filepath.Join(dir, imgspec.ImageBlobsDir, digest.SHA256.String(), e.Name()))
 	}
 }
