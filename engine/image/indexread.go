@@ -8,30 +8,40 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // readMembers reads the manifest at ref, and, if it is a list, what that says.
+// Every manifest is read once: the one that policy.json is asked about, as for a
+// pull, is the one that is taken, whatever a registry sends the next time.
 func (s *Store) readMembers(ctx context.Context, ref types.ImageReference, from func(digest.Digest) string, all bool, sys *types.SystemContext) ([]member, error) {
-	src, err := guarded{ImageReference: ref, stall: s.opts.Stall}.NewImageSource(ctx, sys)
+	ctx, dog := watch(ctx, patience*s.opts.Stall)
+	defer dog.stop()
+	src, err := ref.NewImageSource(ctx, sys)
 	if err != nil {
-		return nil, simplify(err)
+		return nil, simplify(dog.explain(err))
 	}
 	defer src.Close()
-	raw, mime, err := src.GetManifest(ctx, nil)
+	pc, err := s.policyContext(sys)
 	if err != nil {
-		return nil, simplify(err)
+		return nil, err
 	}
-	mime = manifest.NormalizedMIMEType(mime)
+	defer func() { _ = pc.Destroy() }()
+	top := image.UnparsedInstance(src, nil)
+	raw, mime, err := readManifest(ctx, top)
+	if err != nil {
+		return nil, simplify(dog.explain(err))
+	}
 	if !manifest.MIMETypeIsMultiImage(mime) {
-		d, err := describe(ctx, sys, src, raw, mime)
-		if err != nil {
-			return nil, simplify(err)
+		d, err := allowed(ctx, pc, top)
+		if err == nil {
+			err = addPlatform(ctx, sys, top, raw, &d)
 		}
-		if err := s.allowed(ctx, ref, nil, d.Digest, sys); err != nil {
-			return nil, err
+		if err != nil {
+			return nil, simplify(dog.explain(err))
 		}
 		return []member{{Descriptor: d, from: from(d.Digest)}}, nil
 	}
@@ -45,89 +55,66 @@ func (s *Store) readMembers(ctx context.Context, ref types.ImageReference, from 
 	}
 	for i := range members {
 		m := &members[i]
-		m.from = from(m.Digest)
-		if err := s.allowed(ctx, ref, &m.Digest, m.Digest, sys); err != nil {
-			return nil, err
+		dog.timer.Reset(dog.stall)
+		d, err := allowed(ctx, pc, image.UnparsedInstance(src, &m.Digest))
+		if err != nil {
+			return nil, simplify(dog.explain(err))
 		}
-		if err := checkMember(ctx, src, m); err != nil {
-			return nil, simplify(err)
+		if d.Size != m.Size || m.MediaType != "" && d.MediaType != m.MediaType {
+			return nil, fmt.Errorf("%w list: %s is of %d bytes and %.80q, the list says %d and %.80q", ErrInvalid, m.Digest, d.Size, d.MediaType, m.Size, m.MediaType)
 		}
+		m.MediaType, m.from = d.MediaType, from(m.Digest)
 	}
 	return members, nil
 }
 
-// checkMember makes sure that what a list says of an image is so.
-func checkMember(ctx context.Context, src types.ImageSource, m *member) error {
-	b, mime, err := image.UnparsedInstance(src, &m.Digest).Manifest(ctx)
+// readManifest refuses what two readers could take for two things.
+func readManifest(ctx context.Context, img *image.UnparsedImage) ([]byte, string, error) {
+	b, mime, err := img.Manifest(ctx)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	mime = manifest.NormalizedMIMEType(mime)
-	if int64(len(b)) != m.Size || m.MediaType != "" && mime != m.MediaType {
-		return fmt.Errorf("%w list: %s is of %d bytes and %.80q, the list says %d and %.80q", ErrInvalid, m.Digest, len(b), mime, m.Size, m.MediaType)
-	}
-	m.MediaType = mime
-	return nil
+	return b, mime, checkManifest(b, mime)
 }
 
-// allowed asks policy.json, as a pull does, about the manifest at ref, which must
-// be the one with the digest: a registry may send another each time.
-func (s *Store) allowed(ctx context.Context, ref types.ImageReference, instance *digest.Digest, want digest.Digest, sys *types.SystemContext) error {
-	ctx, dog := watch(ctx, patience*s.opts.Stall)
-	defer dog.stop()
-	src, err := ref.NewImageSource(ctx, sys)
-	if err != nil {
-		return simplify(dog.explain(err))
+// allowed asks the policy and describes what it has been asked about.
+func allowed(ctx context.Context, pc *signature.PolicyContext, img *image.UnparsedImage) (imgspec.Descriptor, error) {
+	if ok, err := pc.IsRunningImageAllowed(ctx, img); !ok || err != nil {
+		return imgspec.Descriptor{}, fmt.Errorf("image rejected: %w", err)
 	}
-	defer src.Close()
-	pc, err := s.policyContext(sys)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = pc.Destroy() }()
-	judged := image.UnparsedInstance(src, instance)
-	if ok, err := pc.IsRunningImageAllowed(ctx, judged); !ok || err != nil {
-		return simplify(fmt.Errorf("image rejected: %w", dog.explain(err)))
-	}
-	b, _, err := judged.Manifest(ctx)
-	if err != nil {
-		return simplify(dog.explain(err))
-	}
-	if same, err := manifest.MatchesDigest(b, want); err != nil || !same {
-		return fmt.Errorf("%w manifest: it is not the one that the policy was asked about", ErrInvalid)
-	}
-	return nil
-}
-
-// describe is what a list says of one image. What is no image of a root file
-// system, an artifact, has no platform.
-func describe(ctx context.Context, sys *types.SystemContext, src types.ImageSource, raw []byte, mime string) (imgspec.Descriptor, error) {
-	d, err := manifest.Digest(raw)
+	b, mime, err := readManifest(ctx, img) // it is kept: this is no second request
 	if err != nil {
 		return imgspec.Descriptor{}, err
 	}
-	out := imgspec.Descriptor{MediaType: mime, Digest: d, Size: int64(len(raw))}
-	m, err := manifest.FromBlob(raw, mime)
+	d, err := manifest.Digest(b)
+	return imgspec.Descriptor{MediaType: mime, Digest: d, Size: int64(len(b))}, err
+}
+
+// addPlatform says what an image is for. What is no image of a root file system,
+// an artifact, is for none.
+func addPlatform(ctx context.Context, sys *types.SystemContext, img *image.UnparsedImage, raw []byte, d *imgspec.Descriptor) error {
+	m, err := manifest.FromBlob(raw, d.MediaType)
 	if err != nil {
-		return out, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
 	}
 	if o, ok := m.(*manifest.OCI1); ok {
-		out.ArtifactType = o.ArtifactType
+		d.ArtifactType = o.ArtifactType
 	}
 	kind := m.ConfigInfo().MediaType
-	if out.ArtifactType != "" || kind != imgspec.MediaTypeImageConfig && kind != manifest.DockerV2Schema2ConfigMediaType {
-		return out, nil
+	if d.ArtifactType != "" || kind != imgspec.MediaTypeImageConfig && kind != manifest.DockerV2Schema2ConfigMediaType {
+		return nil
 	}
-	img, err := image.FromUnparsedImage(ctx, sys, image.UnparsedInstance(src, nil))
+	parsed, err := image.FromUnparsedImage(ctx, sys, img)
 	if err != nil {
-		return out, err
+		return err
 	}
-	c, err := img.OCIConfig(ctx)
+	c, err := parsed.OCIConfig(ctx)
 	if err != nil {
-		return out, err
+		return err
 	}
-	out.Platform = &imgspec.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion, OSFeatures: c.OSFeatures}
-	return out, nil
+	d.Platform = &imgspec.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion, OSFeatures: c.OSFeatures}
+	return nil
 }
 
 // parseIndex reads a list of either kind.
