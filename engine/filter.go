@@ -159,13 +159,16 @@ func healthTest(value string) (func(Record) bool, error) {
 // ancestorTest finds the containers of an image by its ID or name, and those
 // whose image had the name once.
 func ancestorTest(d paths.Dirs, value string) func(Record) bool {
-	id := ""
-	if m, err := plan.Match(d, value); err == nil {
-		id = m.ID
+	var ids []string
+	if p, err := plan.Resolve(d, value); err == nil {
+		ids = append(ids, p.ID)
+		for _, in := range p.Instances { // of a list of images, those
+			ids = append(ids, in.ID)
+		}
 	}
 	full, err := plan.Full(value)
 	return func(r Record) bool {
-		return id != "" && r.ImageID == id || r.Image == value || err == nil && r.Image == full ||
+		return r.ImageID != "" && slices.Contains(ids, r.ImageID) || r.Image == value || err == nil && r.Image == full ||
 			len(value) >= 3 && strings.HasPrefix(r.ImageID, strings.TrimPrefix(value, "sha256:"))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -69,6 +71,9 @@ func (r *run) stored() (*plan.Plan, error) {
 	}
 	want := r.spec.Pull.Platform
 	want.Arch = cmp.Or(archNames[want.Arch], want.Arch)
+	if p.Instances != nil {
+		return r.ofList(p, want)
+	}
 	if want.OS != "" && want.OS != p.OS || want.Arch != "" && want.Arch != p.Arch {
 		return nil, fmt.Errorf("%s for %s/%s: %w: the one that is stored is for %s/%s", r.spec.Image,
 			cmp.Or(want.OS, p.OS), cmp.Or(want.Arch, p.Arch), plan.ErrNotFound, p.OS, p.Arch)
@@ -76,11 +81,37 @@ func (r *run) stored() (*plan.Plan, error) {
 	return p, nil
 }
 
+// ofList takes from a list that was made here the image for the platform. Where
+// that is not stored, it says where it is to be pulled from.
+func (r *run) ofList(list *plan.Plan, want spec.Platform) (*plan.Plan, error) {
+	os, arch := cmp.Or(want.OS, "linux"), cmp.Or(want.Arch, runtime.GOARCH)
+	in := list.Choose(os, arch, want.Variant)
+	if in == nil {
+		return nil, hint.New(fmt.Errorf("the list %s has no image for %s/%s", r.spec.Image, os, arch), "burrow manifest inspect "+r.spec.Image)
+	}
+	name, remote := strings.CutPrefix(in.From, "docker://")
+	err := plan.ErrNotFound
+	if in.ID != "" {
+		var p *plan.Plan
+		if p, err = plan.Read(r.opts.Dirs, in.ID); err == nil {
+			return p, nil
+		}
+	}
+	if remote && errors.Is(err, plan.ErrNotFound) {
+		r.pullName = name
+		return plan.Resolve(r.opts.Dirs, name)
+	}
+	if errors.Is(err, plan.ErrNotFound) {
+		return nil, hint.New(fmt.Errorf("the image for %s/%s of the list %s is not stored", os, arch, r.spec.Image), "burrow pull "+cmp.Or(in.From, "IMAGE")+", then burrow manifest add "+r.spec.Image+" IMAGE")
+	}
+	return nil, err
+}
+
 func (r *run) pull(ctx context.Context) error {
 	if r.opts.Pull == nil {
 		return fmt.Errorf("%s: %w", r.spec.Image, plan.ErrNotFound)
 	}
-	return r.opts.Pull(ctx, r.spec.Image, r.spec.Pull)
+	return r.opts.Pull(ctx, cmp.Or(r.pullName, r.spec.Image), r.spec.Pull)
 }
 
 // command is what the payload's argv becomes: the image's entrypoint and

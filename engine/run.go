@@ -27,6 +27,7 @@ type run struct {
 	image              image
 	dir                string // State/containers/ID
 	layers             []string
+	pullName           string // from where the image is pulled, if not by the name that was given
 
 	mode       idmap.Mode
 	slice      *idmap.Slice

@@ -120,7 +120,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
-		a.historyCmd(), a.searchCmd(), a.systemCmd(),
+		a.historyCmd(), a.searchCmd(), a.systemCmd(), a.manifestCmd(), a.artifactCmd(),
 	)
 	return root
 }

@@ -140,6 +140,7 @@ type jsonImage struct {
 	Labels      map[string]string `json:"Labels"`
 	Containers  int               `json:"Containers"`
 	Dangling    bool              `json:"Dangling,omitempty"`
+	IsList      bool              `json:"IsManifestList"`
 	Names       []string          `json:"Names,omitempty"`
 	Digest      string            `json:"Digest"`
 	History     []string          `json:"History,omitempty"`
@@ -156,7 +157,7 @@ func (a *app) listJSON(list []image.Summary) error {
 	for _, i := range list {
 		out = append(out, jsonImage{
 			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels, Containers: len(users[i.ID]),
-			Dangling: len(i.Names) == 0, Names: i.Names, Digest: i.Digest.String(), History: i.History,
+			Dangling: len(i.Names) == 0, IsList: i.Index, Names: i.Names, Digest: i.Digest.String(), History: i.History,
 			Created: i.Created.Unix(), CreatedAt: i.Created,
 		})
 	}

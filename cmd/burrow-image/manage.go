@@ -103,14 +103,18 @@ func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
 			errs = append(errs, err)
 			continue
 		}
-		for _, n := range r.Untagged {
-			a.println("Untagged: " + n)
-		}
-		if r.Deleted != "" {
-			a.println("Deleted: " + r.Deleted)
-		}
+		a.printRemoved(r)
 	}
 	return a.removeResult(errs)
+}
+
+func (a *app) printRemoved(r image.Removed) {
+	for _, n := range r.Untagged {
+		a.println("Untagged: " + n)
+	}
+	if r.Deleted != "" {
+		a.println("Deleted: " + r.Deleted)
+	}
 }
 
 func allIDs(s *image.Store) ([]string, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	digest "github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -17,14 +18,14 @@ import (
 
 type pushFlags struct {
 	remoteFlags
-	quiet, all, compress bool
-	digestFile           string
-	level                int
-	retryDelay           string
-	signBy, sigstore     string
-	passphraseFile       string
-	encrypt              []string
-	opts                 image.PushOptions
+	quiet, compress  bool
+	digestFile       string
+	level            int
+	retryDelay       string
+	signBy, sigstore string
+	passphraseFile   string
+	encrypt          []string
+	opts             image.PushOptions
 }
 
 func (a *app) pushCmd() *cobra.Command {
@@ -47,33 +48,41 @@ func (a *app) pushCmd() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	p.add(f, a.env.authFile)
-	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
-	f.BoolVar(&p.all, "all", false, "not supported: Burrow stores no lists of images")
+	p.flags(f, a.env.authFile)
+	f.BoolVar(&p.opts.All, "all", false, "of a list of images, push all of it; by default only its image for this machine")
 	f.BoolVar(&p.compress, "compress", false, "compress the layers of dir:")
+	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
+	f.StringArrayVar(&p.encrypt, "encryption-key", nil, "not supported: encrypt layers")
+	f.StringArray("encrypt-layer", nil, "not supported: encrypt layers")
+	return c
+}
+
+// flags are those of images and of lists.
+func (p *pushFlags) flags(f *pflag.FlagSet, authFile string) {
+	p.add(f, authFile)
+	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
+	p.common(f)
 	f.StringVar(&p.opts.Compression, "compression-format", "", "compress layers with `ALGORITHM`: gzip, zstd, zstd:chunked; by default gzip, or what the registry has")
 	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
 	f.BoolVar(&p.opts.ForceCompression, "force-compression", false, "reuse no layer that the registry has in another compression; the default with --compression-format")
-	f.StringVar(&p.digestFile, "digestfile", "", "write the digest of the manifest to `FILE`")
-	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
 	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci or v2s2; by default what the image has")
-	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.Bool("remove-signatures", false, "accepted for compatibility: signatures that an image came with are never passed on")
+}
+
+// common are those of artifacts too.
+func (p *pushFlags) common(f *pflag.FlagSet) {
+	f.StringVar(&p.digestFile, "digestfile", "", "write the digest of the manifest to `FILE`")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
 	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
 	f.StringVar(&p.signBy, "sign-by", "", "not supported: sign with a GPG key")
 	f.StringVar(&p.sigstore, "sign-by-sigstore", "", "not supported: sign as a sigstore parameter file says")
 	f.StringVar(&p.opts.SigstoreKey, "sign-by-sigstore-private-key", "", "sign with the sigstore private key in `FILE`")
 	f.StringVar(&p.passphraseFile, "sign-passphrase-file", "", "`FILE` with the passphrase of the private key")
-	f.StringArrayVar(&p.encrypt, "encryption-key", nil, "not supported: encrypt layers")
-	f.StringArray("encrypt-layer", nil, "not supported: encrypt layers")
-	return c
 }
 
 func (p *pushFlags) finish(f *pflag.FlagSet, destination string) (err error) {
 	switch {
-	case p.all:
-		return hint.New(fmt.Errorf("--all: %w: Burrow stores no lists of images", image.ErrNotSupported), "push the image of each platform")
 	case p.signBy != "":
 		return hint.New(fmt.Errorf("--sign-by: %w: Burrow cannot sign with GPG keys", image.ErrNotSupported), "use --sign-by-sigstore-private-key FILE")
 	case p.sigstore != "":
@@ -136,8 +145,16 @@ func (a *app) push(ctx context.Context, ref, destination string, p *pushFlags) e
 		return err
 	}
 	d, err := s.Push(ctx, ref, destination, p.opts)
-	if err != nil || p.digestFile == "" {
+	if err != nil {
 		return err
+	}
+	return p.writeDigest(d)
+}
+
+// writeDigest is --digestfile.
+func (p *pushFlags) writeDigest(d digest.Digest) error {
+	if p.digestFile == "" {
+		return nil
 	}
 	if err := os.WriteFile(p.digestFile, []byte(d.String()), 0o644); err != nil {
 		return fmt.Errorf("--digestfile: %w", err)

@@ -27,6 +27,8 @@ var imageVerbs = []struct{ name, short string }{
 	{"tag", "Give an image another name"},
 	{"untag", "Take a name from an image"},
 	{"save", "Write images to an archive"},
+	{"manifest", "Make lists of images for several platforms"},
+	{"artifact", "Keep files at registries"},
 	{"history", "Show how an image was made"},
 	{"search", "Ask registries for images"},
 	{"login", "Log in to a registry"},

@@ -51,6 +51,13 @@ func (s *Store) writePlan(id string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image %.12s: %w", id, err)
 	}
+	if isIndex(img) {
+		p, err := s.indexPlan(img)
+		if err != nil {
+			return nil, err
+		}
+		return p, plan.Write(s.dirs, p)
+	}
 	r, err := s.read(img)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Damage is what is wrong with one image.
@@ -20,13 +21,16 @@ type Damage struct {
 	ID       string
 	Names    []string
 	Problems []string // one line each
-	// layers are the IDs of the layers that are not what they were.
+	// layers are the IDs of the layers, or of an artifact the digests of the files,
+	// that are not what they were.
 	layers []string
+	// artifact is its name, "" for an image.
+	artifact string
 	// record: what is stored of the image beside its layers is damaged.
 	record bool
 }
 
-// Check finds images that are not whole. Of every layer the archive it came from is
+// Check finds images and artifacts that are not whole. Of every layer the archive it came from is
 // made again, compared with its digest, unpacked and compared with what is there,
 // which takes as much room on the disk for as long; with quick it is only looked
 // whether all is there.
@@ -73,7 +77,8 @@ func (s *Store) Check(ctx context.Context, quick bool) ([]Damage, error) {
 			out = append(out, d)
 		}
 	}
-	return out, nil
+	artifacts, err := s.checkArtifacts(ctx, quick)
+	return append(out, artifacts...), err
 }
 
 func parentOf(l *storage.Layer) string {
@@ -139,12 +144,18 @@ func (s *Store) planned(img *storage.Image) error {
 // stays as it is, which is an error that says so; so does one that a running
 // container uses, whose files must not change under it.
 func (s *Store) Mend(ctx context.Context, d Damage, remote Remote) error {
+	if d.artifact != "" {
+		return s.mendArtifact(ctx, d, remote)
+	}
 	d.layers = slices.DeleteFunc(slices.Clone(d.layers), func(id string) bool { return s.mended[id] }) // another image has them too
 	if len(d.layers) == 0 && !d.record {
 		return s.replan(ctx, d.ID)
 	}
 	if err := s.atRest(d); err != nil {
 		return err
+	}
+	if img, err := s.store.Image(d.ID); err == nil && isIndex(img) {
+		return hint.New(errors.New("it is a list of images that was made here"), "make it again: burrow manifest create")
 	}
 	names, err := s.remoteNames(d)
 	if err != nil {
@@ -255,6 +266,10 @@ func (s *Store) replan(ctx context.Context, id string) error {
 
 // Drop removes an image that cannot be mended, unless a running container uses it.
 func (s *Store) Drop(ctx context.Context, d Damage) error {
+	if d.artifact != "" {
+		_, err := s.RemoveArtifact(ctx, d.artifact)
+		return err
+	}
 	return s.exclusive(ctx, func() error {
 		if err := s.unused(d.ID, true); err != nil {
 			return err

@@ -22,7 +22,7 @@ type Difference struct {
 // Diff compares the image ref with another, or with itself without its topmost
 // layer if other is "".
 func (s *Store) Diff(ctx context.Context, ref, other string) (*Difference, error) {
-	f, err := s.lookup(ref)
+	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (s *Store) Diff(ctx context.Context, ref, other string) (*Difference, error
 	}
 	below := ids[min(1, len(ids)):]
 	if other != "" {
-		f, err := s.lookup(other)
+		f, err := s.lookupImage(other)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,8 @@
 //	build.go ── merged view ──► package plan: plans/, refs/
 //
 //	stored.go ── layers made into tars again ──► registry, archive, directory
+//	artifact*.go ── files at registries, which are no images
+//	index*.go ── lists of images, which say where each is
 //	reuse.go  ── blobs that the registry has, and that need not be sent
 //
 // A layer is unpacked while it arrives, without a spool file; nothing is

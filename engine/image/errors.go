@@ -9,6 +9,10 @@ var (
 	ErrInvalid = errors.New("invalid image")
 	// ErrInUse means that an image cannot be removed without force.
 	ErrInUse = errors.New("image is in use")
+	// ErrNoIndex means that it is an image, where a list of images is needed.
+	ErrNoIndex = errors.New("it is an image, no list of images")
+	// ErrNoArtifact means that no stored artifact fits the name or digest.
+	ErrNoArtifact = errors.New("no such artifact")
 	// ErrNotSupported means that Burrow does not do this.
 	ErrNotSupported = errors.New("not supported")
 )

@@ -123,6 +123,8 @@ func (s *Store) hasProperty(key, value string) (test, error) {
 			return nil, err
 		}
 		has = func(i *Summary) bool { return len(i.Names) == 0 && i.top != "" && hasChild(layers, i.top) }
+	case "manifest":
+		has = func(i *Summary) bool { return i.Index }
 	default:
 		has = func(*Summary) bool { return false }
 	}

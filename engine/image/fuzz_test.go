@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/manifest"
 )
 
 // unambiguous fails for JSON in which two keys of one object are the same to
@@ -29,6 +32,54 @@ func unambiguous(t *testing.T, data []byte, free bool) {
 			unambiguous(t, value, free)
 		}
 	}
+}
+
+// FuzzIndex: whatever list a registry sends, it is refused or can be shown,
+// written in both kinds and read again as the same.
+func FuzzIndex(f *testing.F) {
+	sum := "sha256:" + strings.Repeat("0", 64)
+	for _, s := range []string{
+		`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + sum + `","size":1,"platform":{"os":"linux","architecture":"arm","variant":"v7"},"annotations":{"a":"b"}}]}`,
+		`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{"digest":"` + sum + `","platform":{"features":["x"]}},{"digest":"` + sum + `"}]}`,
+		`{"manifests":[{"digest":"sha256:../.."}]}`, `{"manifests":[null]}`, `{"manifests":{}}`, `{"subject":{"digest":""}}`, `null`, ``,
+	} {
+		f.Add([]byte(s), true)
+		f.Add([]byte(s), false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, docker bool) {
+		mime := imgspec.MediaTypeImageIndex
+		if docker {
+			mime = manifest.DockerV2ListMediaType
+		}
+		if checkManifest(data, mime) != nil {
+			return
+		}
+		x, err := parseIndex(data, mime)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\x1b\x00") || len(err.Error()) > 2000 {
+				t.Errorf("not a clear line: %q", err)
+			}
+			return
+		}
+		if _, err := x.shown(); err != nil {
+			t.Error(err)
+		}
+		_, _ = x.asDocker()
+		big, err := x.bigData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseIndex(big[1].Data, imgspec.MediaTypeImageIndex)
+		if err != nil || len(again.Index.Manifests) != len(x.Index.Manifests) {
+			t.Errorf("read again: %v", err)
+		}
+		for _, m := range x.Index.Manifests {
+			if strings.ContainsAny(m.Digest.Encoded(), "/.") {
+				t.Errorf("digest %q", m.Digest)
+			}
+			x.remove(m.Digest)
+		}
+	})
 }
 
 func FuzzConfig(f *testing.F) {

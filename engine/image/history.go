@@ -20,7 +20,7 @@ type Step struct {
 
 // History tells how the image ref was made, the newest step first.
 func (s *Store) History(ref string) ([]Step, error) {
-	f, err := s.lookup(ref)
+	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ type identities struct {
 
 // Inspect describes the image ref.
 func (s *Store) Inspect(ref string) (*Inspection, error) {
-	f, err := s.lookup(ref)
+	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func graphData(p *plan.Plan) graphDriver {
 
 // RawConfig returns the configuration as it is stored.
 func (s *Store) RawConfig(ref string) (json.RawMessage, error) {
-	f, err := s.lookup(ref)
+	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Summary struct {
 	Size    int64
 	Labels  map[string]string
 	History []string // names it had
+	Index   bool     // it is a list of images
 
 	top string
 }
@@ -66,7 +67,7 @@ func (s *Store) layers() (map[string]*storage.Layer, error) {
 func (s *Store) summary(img *storage.Image, layers map[string]*storage.Layer) Summary {
 	sum := Summary{
 		ID: img.ID, Names: img.Names, Digest: manifestDigest(img), Digests: repoDigests(img),
-		Created: img.Created.UTC(), History: img.NamesHistory, top: img.TopLayer,
+		Created: img.Created.UTC(), History: img.NamesHistory, Index: isIndex(img), top: img.TopLayer,
 	}
 	for _, n := range img.BigDataSizes {
 		sum.Size += n

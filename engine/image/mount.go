@@ -82,7 +82,7 @@ func (s *Store) Mount(refs []string, viewer int) ([]Mounted, error) {
 		return nil, err
 	}
 	for _, ref := range refs {
-		f, err := s.lookup(ref)
+		f, err := s.lookupImage(ref)
 		if err != nil {
 			return out, err
 		}
@@ -168,7 +168,7 @@ func (s *Store) Unmount(refs []string, all bool, viewer int) ([]string, error) {
 	}
 	var ids, out []string
 	for _, ref := range refs {
-		f, err := s.lookup(ref)
+		f, err := s.lookupImage(ref)
 		if err != nil {
 			return nil, err
 		}

@@ -28,6 +28,15 @@ func policy(sys *types.SystemContext) (*signature.Policy, error) {
 	return p, nil
 }
 
+// policyContext asks that policy.
+func (s *Store) policyContext(sys *types.SystemContext) (*signature.PolicyContext, error) {
+	p, err := policy(sys)
+	if err != nil {
+		return nil, err
+	}
+	return signature.NewPolicyContext(p)
+}
+
 // judge returns the policy by which src is to be copied. The image library sees
 // sigstore's signatures only of sources that are its own, not of guarded ones;
 // where a policy asks for them it is asked here, and src may from then on
@@ -91,4 +100,15 @@ func (s *Store) admit(ctx context.Context, pc *signature.PolicyContext, g *guard
 		return nil, fmt.Errorf("image rejected: %w", dog.explain(err))
 	}
 	return passed, nil
+}
+
+// manifestAt reads the manifest at ref, to be shown.
+func (s *Store) manifestAt(ctx context.Context, ref guarded, sys *types.SystemContext) ([]byte, string, error) {
+	src, err := ref.NewImageSource(ctx, sys)
+	if err != nil {
+		return nil, "", err
+	}
+	defer src.Close()
+	b, mime, err := src.GetManifest(ctx, nil)
+	return b, manifest.NormalizedMIMEType(mime), err
 }

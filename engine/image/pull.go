@@ -144,8 +144,12 @@ func (s *Store) pullLocal(name string, candidates []reference.Named, policy Poli
 		return "", false, fmt.Errorf("unknown pull policy %q", string(policy))
 	}
 	for _, ref := range append([]string{strings.TrimPrefix(name, "docker://")}, texts(candidates)...) {
-		if p, err := plan.Resolve(s.dirs, ref); err == nil {
+		if p, err := plan.Resolve(s.dirs, ref); err == nil && p.Instances == nil {
 			return p.ID, true, nil
+		} else if err == nil {
+			if f, err := s.lookupImage(ref); err == nil {
+				return f.img.ID, true, nil
+			}
 		}
 	}
 	if policy == PullNever {
@@ -194,6 +198,15 @@ func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name ref
 	p, err := plan.Resolve(s.dirs, name.String())
 	if err != nil {
 		return "", false
+	}
+	if p.Instances != nil { // a list that was made here: what counts is its image
+		f, err := s.lookupImage(name.String())
+		if err != nil {
+			return "", false
+		}
+		if p, err = plan.Read(s.dirs, f.img.ID); err != nil {
+			return "", false
+		}
 	}
 	src, err := guarded{ImageReference: from, stall: s.opts.Stall}.NewImageSource(ctx, sys)
 	if err != nil {

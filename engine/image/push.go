@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,6 +46,14 @@ type PushOptions struct {
 
 	Retries    int           // after the first try
 	RetryDelay time.Duration // 0 means growing from 1 s
+
+	// All pushes the whole of a list, not only its image for this machine.
+	All bool
+	// ListOnly pushes a list without its images, which the registry must have.
+	ListOnly bool
+	// Variants are compressions in which each image of a list is to be there
+	// too, beside the one that it has.
+	Variants []string
 }
 
 // Push writes the stored image ref to destination, "" for the registry that
@@ -53,6 +62,16 @@ func (s *Store) Push(ctx context.Context, ref, destination string, opts PushOpti
 	f, err := s.lookup(ref)
 	if err != nil {
 		return "", err
+	}
+	if isIndex(f.img) {
+		one, err := s.ofPlatform(f)
+		if opts.All || errors.Is(err, ErrNotFound) { // no image of it is here: as in Podman, all of it
+			return s.PushIndex(ctx, ref, destination, opts)
+		}
+		if err != nil {
+			return "", err
+		}
+		f = one
 	}
 	if destination == "" {
 		if f.name == "" {
@@ -64,15 +83,18 @@ func (s *Store) Push(ctx context.Context, ref, destination string, opts PushOpti
 	if err != nil {
 		return "", err
 	}
-	j, err := s.newPush(f.img.ID, to, opts)
+	j, err := s.newPush(to, opts)
 	if err != nil {
+		return "", err
+	}
+	if j.from, err = s.source(f.img.ID); err != nil {
 		return "", err
 	}
 	p, err := s.pushed(ctx, f.img, j.from, j.sys)
 	if err != nil {
 		return "", fmt.Errorf("push %s: %w", ref, err)
 	}
-	m, err := s.tryPush(ctx, j, p)
+	m, err := s.tryPush(ctx, j, func() ([]byte, error) { return s.pushOnce(ctx, j, p) })
 	if err != nil {
 		to.undo()
 		return "", to.explain(err)
@@ -159,12 +181,9 @@ type pushJob struct {
 	mime string
 }
 
-func (s *Store) newPush(id string, to *place, opts PushOptions) (*pushJob, error) {
+func (s *Store) newPush(to *place, opts PushOptions) (*pushJob, error) {
 	j := &pushJob{to: to, opts: opts}
 	var err error
-	if j.from, err = s.source(id); err != nil {
-		return nil, err
-	}
 	if j.sys, err = s.remoteSystem(opts.Remote); err != nil {
 		return nil, err
 	}
@@ -193,11 +212,20 @@ func knownCompression(name string) bool {
 	return name == compression.Gzip.Name() || name == compression.Zstd.Name() || name == compression.ZstdChunked.Name()
 }
 
+// wanted is the compression that layers at the destination must have, "" for
+// none in particular.
+func (j *pushJob) wanted() string {
+	if j.opts.ForceCompression {
+		return j.opts.Compression
+	}
+	return ""
+}
+
 // tryPush pushes until it works, as often as the options say.
-func (s *Store) tryPush(ctx context.Context, j *pushJob, p *pushed) ([]byte, error) {
+func (s *Store) tryPush(ctx context.Context, j *pushJob, once func() ([]byte, error)) ([]byte, error) {
 	again := retry{left: j.opts.Retries, delay: j.opts.RetryDelay}
 	for {
-		m, err := s.pushOnce(ctx, j, p)
+		m, err := once()
 		if err == nil || !again.worth(err) {
 			return m, err
 		}
@@ -217,11 +245,7 @@ func (s *Store) pushOnce(ctx context.Context, j *pushJob, p *pushed) ([]byte, er
 	defer dog.stop()
 	j.from.heard = func() { dog.timer.Reset(dog.stall) }
 	if j.to.name != nil {
-		want := ""
-		if j.opts.ForceCompression {
-			want = j.opts.Compression
-		}
-		if err := s.reuse(ctx, j.from, j.to, j.sys, p, want, j.mime == manifest.DockerV2Schema2MediaType); err != nil {
+		if err := s.reuse(ctx, j.from, j.to, j.sys, p, j.wanted(), j.mime == manifest.DockerV2Schema2MediaType); err != nil {
 			return nil, simplify(dog.explain(err))
 		}
 	}

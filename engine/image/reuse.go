@@ -31,7 +31,11 @@ type pushed struct {
 
 func (s *Store) pushed(ctx context.Context, img *storage.Image, from *stored, sys *types.SystemContext) (*pushed, error) {
 	p := &pushed{}
-	raw, err := s.store.ImageBigData(img.ID, storage.ImageDigestBigDataKey)
+	key := storage.ImageDigestBigDataKey
+	if from.instance != nil {
+		key = storage.ImageDigestManifestBigDataNamePrefix + "-" + from.instance.String()
+	}
+	raw, err := s.store.ImageBigData(img.ID, key)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
@@ -50,7 +54,7 @@ func (s *Store) pushed(ctx context.Context, img *storage.Image, from *stored, sy
 	if err != nil {
 		return nil, err
 	}
-	p.plain, err = src.LayerInfosForCopy(ctx, nil)
+	p.plain, err = src.LayerInfosForCopy(ctx, from.instance)
 	if err = errors.Join(err, src.Close()); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (s *Store) saveTargets(refs []string) ([]*saved, error) {
 	var out []*saved
 	byID := map[string]*saved{}
 	for _, ref := range refs {
-		f, err := s.lookup(ref)
+		f, err := s.lookupImage(ref)
 		if err != nil {
 			return nil, err
 		}

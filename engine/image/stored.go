@@ -30,6 +30,9 @@ type stored struct {
 	// layers, if set, replace what the image is said to consist of: blobs that
 	// the destination is known to have.
 	layers []types.BlobInfo
+	// instance is the digest of the one manifest that is meant; nil is the
+	// image's last.
+	instance *digest.Digest
 	// heard is called whenever the source is used; nil is nobody.
 	heard func()
 }

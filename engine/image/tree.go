@@ -29,7 +29,7 @@ type Tree struct {
 // Tree shows of what layers the image ref consists, or which layers of other
 // images stand on it.
 func (s *Store) Tree(ref string, whatRequires bool) (*Tree, error) {
-	f, err := s.lookup(ref)
+	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}

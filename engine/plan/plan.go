@@ -18,6 +18,10 @@ type Plan struct {
 	Arch    string    `json:"arch"`
 	OS      string    `json:"os"`
 
+	// Instances says that this is a list of images, and no image: which to take
+	// on what platform. Nil for an image; then Layers and the rest count.
+	Instances []Instance `json:"instances,omitzero"`
+
 	// Layers are absolute directories, topmost first: overlay's lowerdir order.
 	Layers []string `json:"layers"`
 	Config Config   `json:"config"`
@@ -32,6 +36,42 @@ type Plan struct {
 	// ShiftBytes is the total size of the regular files in Shift.
 	ShiftBytes int64 `json:"shift_bytes"`
 }
+
+// Instance is one image of a list.
+type Instance struct {
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+	Variant string `json:"variant,omitempty"`
+	ID      string `json:"id,omitempty"`   // of the stored image, "" if it was not stored
+	From    string `json:"from,omitempty"` // where else it is: docker://NAME@DIGEST and other transports
+}
+
+// Choose returns the image of a list for a platform, or nil. variant "" is any,
+// that which every machine of the architecture runs before others.
+func (p *Plan) Choose(os, arch, variant string) *Instance {
+	var best *Instance
+	rank := func(in *Instance) int {
+		switch {
+		case in.Variant == variant:
+			return 2
+		case in.Variant == plainVariant[arch] && variant == "" || in.Variant == "" && variant == plainVariant[arch]:
+			return 1
+		case variant == "":
+			return 0
+		}
+		return -1
+	}
+	for i := range p.Instances {
+		in := &p.Instances[i]
+		if in.OS == os && in.Arch == arch && rank(in) >= 0 && (best == nil || rank(in) > rank(best)) {
+			best = in
+		}
+	}
+	return best
+}
+
+// plainVariant is what an architecture without a variant is.
+var plainVariant = map[string]string{"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 // Entry is one file, directory or link whose owner is not 0:0.
 type Entry struct {
