@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/burrow-run/burrow/engine/posture"
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/testbed"
 )
 
@@ -33,7 +34,11 @@ func (o *observer) ofHost(name string, want facts) facts {
 	}
 	for fact, which := range map[string]string{"uid map": "UidMap", "gid map": "GidMap"} {
 		lines := o.sh.run("burrow", "inspect", "--type", "container", "-f", "{{range .IDMappings."+which+"}}{{.}} {{end}}", name)
-		out[fact] = strings.TrimSpace(lines)
+		m, err := idmap.ParseMap(strings.NewReader(strings.ReplaceAll(strings.ReplaceAll(lines, " ", "\n"), ":", " ")))
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		out[fact] = posture.MapText(m)
 	}
 	return out
 }

@@ -55,6 +55,7 @@ func postureOfContainer(t *testing.T, sh *shell) {
 	o := newObserver(t, sh, pid)
 	o.expect("container", pid, o.ofHost("p", payload))
 	o.expectFiles("container", "p", pid, nil)
+	sh.run("burrow", "inspect", "--security-report", "p") // its user comes to the same
 	o.expect("anchor", testbed.Anchor(sh.runtime), anchor)
 	o.expect("run", process(t, sh, "burrow run ", "--name p "), waiting)
 }
@@ -72,6 +73,7 @@ func postureOfOptions(t *testing.T, sh *shell) {
 	waitFor(t, func() bool { return hasProcess(t, sh, "sleep 1007") })
 	o.expect("payload below an init", process(t, sh, "sleep 1007"), user)
 	o.expect("init", first, user.but(facts{"exe": "/run/burrow-init", "descriptors": user["descriptors"] + ", anon_inode:[signalfd]"}))
+	sh.run("burrow", "inspect", "--security-report", "o")
 	o.expectFiles("with a terminal", "o", first, facts{
 		"mount /dev/console":     "devpts /0 rw,nosuid,noexec private",
 		"mount /run/burrow-init": "* ro,nosuid,nodev private",

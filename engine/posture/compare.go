@@ -23,8 +23,8 @@ func Matches(got, want string) bool {
 
 // glob matches s with a pattern in which an asterisk stands for any characters.
 func glob(pattern, s string) bool {
-	head, rest, any := strings.Cut(pattern, "*")
-	if !any {
+	head, rest, open := strings.Cut(pattern, "*")
+	if !open {
 		return s == pattern
 	}
 	s, ok := strings.CutPrefix(s, head)

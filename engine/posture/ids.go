@@ -1,11 +1,14 @@
 package posture
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/burrow-run/burrow/idmap"
 )
 
 // FromMap translates by a namespace's map: IDs as this process sees them into
@@ -63,24 +66,45 @@ func (o Observer) names(pid int, ids string, group bool) string {
 	return strings.Join(slices.Compact(out), ", ") // four that are equal are one
 }
 
-// idMap is a process's map as FROM:TO:COUNT, TO being an ID of the anchor.
+// idMap is a process's map to IDs of the anchor.
 func (o Observer) idMap(pid int, group bool) string {
 	b, err := os.ReadFile(path(pid, mapFile(group)))
 	if err != nil {
 		return orWhy("", err)
 	}
-	var out []string
-	for line := range strings.Lines(string(b)) {
-		var from, to, count int
-		if _, err := fmt.Sscan(line, &from, &to, &count); err != nil {
-			return err.Error()
+	m, err := idmap.ParseMap(bytes.NewReader(b))
+	if err != nil {
+		return err.Error()
+	}
+	// A map is shown as from above to who is in that namespace himself.
+	above := o.Inside && o.namespace(pid, "user") == "anchor of host"
+	for i, e := range m {
+		anchor, ours := o.anchorID(int(e.Host), group)
+		switch {
+		case above:
+			m[i].Host = e.Container
+		case !ours:
+			return fmt.Sprintf("%d:host %d:%d is not the user's", e.Container, e.Host, e.Count)
+		default:
+			m[i].Host = uint32(anchor)
 		}
-		anchor, ours := o.anchorID(to, group)
-		if !ours {
-			out = append(out, fmt.Sprintf("%d:host %d:%d", from, to, count))
+	}
+	return MapText(m)
+}
+
+// MapText is a map as FROM:TO:COUNT, joined where both sides go on.
+func MapText(m idmap.Map) string {
+	joined := make(idmap.Map, 0, len(m))
+	for _, e := range m {
+		if n := len(joined); n > 0 && joined[n-1].Container+joined[n-1].Count == e.Container && joined[n-1].Host+joined[n-1].Count == e.Host {
+			joined[n-1].Count += e.Count
 			continue
 		}
-		out = append(out, fmt.Sprintf("%d:%d:%d", from, anchor, count))
+		joined = append(joined, e)
+	}
+	out := make([]string, 0, len(joined))
+	for _, e := range joined {
+		out = append(out, fmt.Sprintf("%d:%d:%d", e.Container, e.Host, e.Count))
 	}
 	return strings.Join(out, " ")
 }
@@ -89,8 +113,10 @@ func (o Observer) idMap(pid int, group bool) string {
 func (o Observer) loginUID(pid int) string {
 	const unset = "4294967295"
 	got, mine := read(pid, "loginuid"), read(o.self(), "loginuid")
-	if got == none || got == mine && mine != unset {
-		return "user" // no audit here, or a login has set it
+	// No audit here, or a login has set it. In the anchor an ID that is not mapped, as
+	// root's who became the user, reads as unset; Burrow has set its own before.
+	if got == none || got == mine && (o.Inside || mine != unset) {
+		return "user"
 	}
 	return o.names(pid, got, false)
 }
