@@ -124,6 +124,18 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI) ## golangci-lint, which also draws the 
 vuln: $(TOOLS)/govulncheck-$(VULNCHECK) ## known vulnerabilities that our code reaches
 	@hack/vuln.sh $< '$(TAGS)'
 
+.PHONY: reproducible
+reproducible: ## build twice, in two places and once without a cache: the same bytes
+	@hack/install-deps.sh build
+	@hack/reproducible.sh
+
+.PHONY: sbom
+sbom: build ## what the executables are made of (CycloneDX), into .cache/burrow.cdx.json
+	@mkdir -p .cache
+	@go run ./hack/sbom $(addprefix bin/,$(PROGRAMS)) >.cache/burrow.cdx.json.new
+	@mv .cache/burrow.cdx.json.new .cache/burrow.cdx.json
+	@echo .cache/burrow.cdx.json
+
 .PHONY: text-check
 text-check: ## the scripts (shellcheck), and spelling (codespell)
 	@hack/install-deps.sh check

@@ -1,0 +1,39 @@
+package vm_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What a process meets with SELinux that holds a directory which it should not have,
+// or sees the host's whole tree: nothing there has its label. Descriptors are taken
+// away when it becomes what it is, files too, which no other layer does. Landlock is
+// off, which would stop it as well, and it has alice's own UID.
+func TestSELinuxHoldsWhatLeakedIn(t *testing.T) {
+	g := enterConfined(t)
+	g.leavesNothing()
+	dir := g.volume("leaked")
+	other := g.start("alice", busybox+" sh -c 'echo secret >/secret; sleep 1013'")
+	for what, c := range map[string]struct{ first, flags, command string }{
+		"a directory of the home":  {"exec 3<" + dir, "--preserve-fd=3", "cat /proc/self/fd/3/file"},
+		"an open file of the home": {"exec 3<" + dir + "/file", "--preserve-fd=3", "sh -c 'cat <&3'"},
+		"another container's root": {fmt.Sprintf("exec 3</proc/%d/root", other.pid), "--preserve-fd=3", "cat /proc/self/fd/3/secret"},
+		"the host's tree, mounted": {"true", "-v /:/host:ro", "cat /host" + dir + "/file"},
+	} {
+		read := func(flag string) string {
+			r := g.run("alice", c.first+"; burrow run --rm --network=none --security-opt landlock=off "+flag+" "+c.flags+" "+busybox+" "+c.command)
+			// The descriptor of a directory has become one of selinuxfs's null device.
+			if r.Code != 0 && !strings.Contains(r.Stderr, "Permission denied") && !strings.Contains(r.Stderr, "Not a directory") {
+				t.Errorf("%s, %s: %+v", what, flag, r)
+			}
+			return r.Stdout
+		}
+		if got := read(""); got != "" {
+			t.Errorf("%s: read %q", what, got)
+		}
+		if got := read("--security-opt label=disable"); got != "secret\n" {
+			t.Errorf("%s, without a label: %q: the control reads nothing", what, got)
+		}
+	}
+}
