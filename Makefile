@@ -104,6 +104,12 @@ bench: build ## measure beside podman, crun, runc and bubblewrap; write docs/per
 	@hack/test-fixtures.sh
 	@bench/run.sh
 
+.PHONY: compare
+compare: build ## ask other engines the same questions; write the table of docs/security.md
+	@hack/install-deps.sh run test bench
+	@hack/test-fixtures.sh
+	@hack/compare.sh
+
 ##@ Keep
 .PHONY: check
 check: fmt-check lint tidy-check vuln text-check test ## all that a change must pass

@@ -45,7 +45,7 @@ func main() {
 // describe reads the executables. Each depends on its modules, and on libs.
 func describe(paths []string, libs []component) ([]byte, error) {
 	if len(paths) == 0 {
-		return nil, errors.New("usage: sbom EXECUTABLE...")
+		return nil, errors.New("usage: sbom EXECUTABLE [...]")
 	}
 	doc := document{Format: "CycloneDX", Spec: "1.5", Version: 1}
 	all := map[string]component{}
