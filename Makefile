@@ -112,7 +112,7 @@ compare: build ## ask other engines the same questions; write the table of docs/
 
 ##@ Keep
 .PHONY: check
-check: fmt-check lint tidy-check vuln text-check test ## all that a change must pass
+check: fmt-check lint tidy-check vuln text-check reproducible test ## all that a change must pass
 
 .PHONY: fmt
 fmt: $(TOOLS)/golangci-lint-$(GOLANGCI) ## gofumpt and goimports
