@@ -37,3 +37,22 @@ func TestSELinuxHoldsWhatLeakedIn(t *testing.T) {
 		}
 	}
 }
+
+// With systemd, cgroup v2 and labels a container is what was asked for too; root's is.
+func TestPostureAsAsked(t *testing.T) {
+	g := enterConfined(t)
+	g.leavesNothing()
+	for _, user := range []string{"alice", "root"} {
+		for _, command := range []string{
+			"burrow doctor --posture",
+			"burrow run --rm --security-report --network=none --memory=64m -v named:/v --userns=auto " + busybox + " true 2>&1",
+			"burrow run --rm --security-report --network=none --cap-add=SYS_ADMIN --security-opt label=disable " + busybox + " true 2>&1",
+		} {
+			r := g.run(user, command)
+			if r.Code != 0 || !strings.Contains(r.Stdout, "all as asked for") {
+				t.Errorf("%s: %s: exit code %d\n%s%s", user, command, r.Code, r.Stdout, r.Stderr)
+			}
+		}
+		g.run(user, "burrow volume rm named")
+	}
+}
