@@ -7,19 +7,19 @@ import (
 )
 
 // What a process meets with SELinux that holds a directory which it should not have,
-// or sees the host's whole tree: nothing there has its label. Descriptors are taken
-// away when it becomes what it is, files too, which no other layer does. Landlock is
-// off, which would stop it as well, and it has alice's own UID.
+// or sees the host's whole tree: nothing there has its label. A directory is even taken
+// away when it becomes what it is. A file that is open stays so, as its standard
+// streams may be such files. Landlock is off, and it has alice's own UID.
 func TestSELinuxHoldsWhatLeakedIn(t *testing.T) {
 	g := enterConfined(t)
 	g.leavesNothing()
 	dir := g.volume("leaked")
 	other := g.start("alice", busybox+" sh -c 'echo secret >/secret; sleep 1013'")
-	for what, c := range map[string]struct{ first, flags, command string }{
-		"a directory of the home":  {"exec 3<" + dir, "--preserve-fd=3", "cat /proc/self/fd/3/file"},
-		"an open file of the home": {"exec 3<" + dir + "/file", "--preserve-fd=3", "sh -c 'cat <&3'"},
-		"another container's root": {fmt.Sprintf("exec 3</proc/%d/root", other.pid), "--preserve-fd=3", "cat /proc/self/fd/3/secret"},
-		"the host's tree, mounted": {"true", "-v /:/host:ro", "cat /host" + dir + "/file"},
+	for what, c := range map[string]struct{ first, flags, command, had string }{
+		"a directory of the home":  {"exec 3<" + dir, "--preserve-fd=3", "cat /proc/self/fd/3/file", ""},
+		"an open file of the home": {"exec 3<" + dir + "/file", "--preserve-fd=3", "sh -c 'cat <&3'", "secret\n"},
+		"another container's root": {fmt.Sprintf("exec 3</proc/%d/root", other.pid), "--preserve-fd=3", "cat /proc/self/fd/3/secret", ""},
+		"the host's tree, mounted": {"true", "-v /:/host:ro", "cat /host" + dir + "/file", ""},
 	} {
 		read := func(flag string) string {
 			r := g.run("alice", c.first+"; burrow run --rm --network=none --security-opt landlock=off "+flag+" "+c.flags+" "+busybox+" "+c.command)
@@ -29,8 +29,8 @@ func TestSELinuxHoldsWhatLeakedIn(t *testing.T) {
 			}
 			return r.Stdout
 		}
-		if got := read(""); got != "" {
-			t.Errorf("%s: read %q", what, got)
+		if got := read(""); got != c.had {
+			t.Errorf("%s: read %q, want %q", what, got, c.had)
 		}
 		if got := read("--security-opt label=disable"); got != "secret\n" {
 			t.Errorf("%s, without a label: %q: the control reads nothing", what, got)
