@@ -43,11 +43,9 @@ var escapes = []struct {
 // TestBreakOut takes a process that has the credentials of a container's root and has
 // lost the mount, pid and network namespaces, and shows what the next layer stops.
 func TestBreakOut(t *testing.T) {
+	build(t, "breakout") // in the parent of all children
 	asUser(t, func(t *testing.T, sh *shell) {
-		tool, err := ground.Probe(t.Context(), "testdata/probe/breakout.c")
-		if err != nil {
-			t.Fatal(err)
-		}
+		tool := filepath.Join(ground.Dir, "breakout")
 		unique := sh.start("unique", "debian", "sleep", "1000")
 		auto := sh.start("auto", "--userns=auto", "debian", "sleep", "1000")
 		anchor := sh.start("anchor", "--userns=host", "debian", "sleep", "1000")
