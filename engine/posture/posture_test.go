@@ -51,7 +51,8 @@ func TestCompare(t *testing.T) {
 		change        Facts
 		start, during Verdict
 	}{
-		"CapEff":     {Facts{"CapEff": "000001ffffffffff"}, Differs, Changed},
+		"CapEff":     {Facts{"CapEff": "000001ffffffffff"}, Differs, Differs},
+		"Umask":      {Facts{"Umask": "0077"}, Differs, Changed},
 		"ns net":     {Facts{"ns net": "host of host"}, Differs, Differs},
 		"mount /x":   {Facts{"mount /x": "ext4 rw private"}, Differs, Differs},
 		"mount /xyz": {Facts{"mount /xyz": "ext4 rw private"}, Differs, Differs},
@@ -127,5 +128,26 @@ func TestLookAtAChild(t *testing.T) {
 	}
 	if l := Limits(os.Getpid()); l["open files"] == "" || l["core file size"] == "" || len(l) != 16 {
 		t.Errorf("%v", l)
+	}
+}
+
+// A process may become less than it was, and never more.
+func TestMayBecome(t *testing.T) {
+	w := Wish{Facts: Facts{
+		"CapEff": "00000000800405fb", "CapBnd": "00000000800405fb", "CapAmb": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "2",
+		"limit open files": "100:200", "ns net": "x", "label": "y", "uid": "user", "limit core file size": "0:0",
+	}}
+	for fact, may := range map[[2]string]bool{
+		{"CapEff", "0000000000000000"}: true, {"CapEff", "00000000800405ff"}: false,
+		{"CapAmb", "0000000000000001"}: true, {"CapAmb", "0000000000200000"}: false,
+		{"NoNewPrivs", "0"}: false, {"Seccomp", "0"}: false,
+		{"Seccomp_filters", "3"}: true, {"Seccomp_filters", "1"}: false,
+		{"limit open files", "200:200"}: true, {"limit open files", "10:100"}: true, {"limit open files", "100:300"}: false,
+		{"limit core file size", "0:unlimited"}: false, {"limit data size", "1:1"}: true,
+		{"ns net", "z"}: false, {"label", "z"}: false, {"uid", "slice 5"}: true, {"mount /x", "tmpfs"}: false,
+	} {
+		if w.mayBecome(fact[0], fact[1]) != may {
+			t.Errorf("%s %s: %v", fact[0], fact[1], !may)
+		}
 	}
 }

@@ -78,7 +78,7 @@ func Compare(found Facts, w Wish, pid int, atStart bool) Report {
 			f.Verdict = AsAsked
 		case !isAsked && (slices.Contains(w.Note, name) || w.isBelow(name)):
 			f.Verdict = Noted
-		case !atStart && mayChange(name):
+		case !atStart && isThere && w.mayBecome(name, got):
 			f.Verdict = Changed
 		default:
 			r.Differ++
@@ -93,14 +93,6 @@ func (w Wish) isBelow(name string) bool {
 	return ok && slices.ContainsFunc(w.Below, func(dir string) bool {
 		return strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/")
 	})
-}
-
-// mayChange says whether a process can change that by itself, or become less, by right.
-func mayChange(name string) bool {
-	return strings.HasPrefix(name, "limit ") || slices.Contains([]string{
-		"Umask", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters", "uid", "gid", "groups", "threads", "oom_score_adj",
-		"personality", "exe", "cwd", "root", "environment", "descriptors", "devices", "cgroup", "label",
-	}, name)
 }
 
 // sorted puts what a process is before what it sees.
