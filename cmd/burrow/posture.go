@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/burrow-run/burrow/engine"
@@ -92,11 +93,11 @@ func (a *app) probePosture(ctx context.Context, c caller, uids, gids idmap.Map, 
 	if !c.inside {
 		return enterAnchor(ctx, c, "mounts")
 	}
-	dir, err := os.MkdirTemp(c.dirs.Run, "posture-")
-	if err != nil {
+	// It stays, empty, so that nothing is left half-way whenever this is killed.
+	dir := filepath.Join(c.dirs.Run, "empty")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
 	self, err := os.Executable()
 	if err != nil {
 		return err
