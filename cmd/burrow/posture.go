@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/posture"
@@ -93,19 +95,15 @@ func (a *app) probePosture(ctx context.Context, c caller, uids, gids idmap.Map, 
 	if !c.inside {
 		return enterAnchor(ctx, c, "mounts")
 	}
-	// It stays, empty, so that nothing is left half-way whenever this is killed.
-	dir := filepath.Join(c.dirs.Run, "empty")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	self, err := os.Executable()
+	dir, err := probeRoot(c.dirs.State)
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(dir)
 	o := a.engineOptions(c, uids, gids)
 	var seen *posture.Report
 	o.Posture = func(p posture.Report) { seen = &p }
-	if _, err := engine.Run(ctx, probeSpec(dir, self), o); err != nil {
+	if _, err := engine.Run(ctx, probeSpec(dir), o); err != nil {
 		return explainStart(ctx, c, err)
 	}
 	if seen == nil {
@@ -122,13 +120,50 @@ func (a *app) probePosture(ctx context.Context, c caller, uids, gids idmap.Map, 
 	return err
 }
 
+const probeProgram = "burrow"
+
+// probeRoot makes a root directory with a copy of this executable, which a label of
+// the container's can be on, as a mounted one could not. Its name says whose it is:
+// what somebody killed has left is removed.
+func probeRoot(state string) (dir string, err error) {
+	const prefix = "posture-"
+	left, _ := filepath.Glob(filepath.Join(state, prefix+"*"))
+	for _, old := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(old), prefix))
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(old)
+		}
+	}
+	dir = filepath.Join(state, prefix+strconv.Itoa(os.Getpid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := copyProgram(filepath.Join(dir, probeProgram)); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", err
+	}
+	return dir, nil
+}
+
+func copyProgram(to string) error {
+	from, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, from)
+	return errors.Join(err, out.Close())
+}
+
 // probeSpec is a container with every default, whose program does nothing.
-func probeSpec(dir, program string) spec.Spec {
-	const inside = "/burrow"
+func probeSpec(dir string) spec.Spec {
 	s := spec.Default()
 	s.Rootfs, s.Remove = &spec.Rootfs{Dir: dir, Overlay: true}, true
-	s.Args = []string{inside, "version"}
-	s.Mounts = []spec.Mount{{Type: spec.MountBind, Source: program, Dest: inside, ReadOnly: true, Exec: true, NonRecursive: true}}
+	s.Args = []string{"/" + probeProgram, "version"}
 	s.Stdio.Attach = spec.Attach{}
 	s.SecurityReport = spec.ReportTable
 	return s

@@ -38,21 +38,24 @@ func TestSELinuxHoldsWhatLeakedIn(t *testing.T) {
 	}
 }
 
-// With systemd, cgroup v2 and labels a container is what was asked for too; root's is.
+// With systemd, cgroup v2 and labels a container is what was asked for too.
 func TestPostureAsAsked(t *testing.T) {
 	g := enterConfined(t)
 	g.leavesNothing()
-	for _, user := range []string{"alice", "root"} {
-		for _, command := range []string{
-			"burrow doctor --posture",
-			"burrow run --rm --security-report --network=none --memory=64m -v named:/v --userns=auto " + busybox + " true 2>&1",
-			"burrow run --rm --security-report --network=none --cap-add=SYS_ADMIN --security-opt label=disable " + busybox + " true 2>&1",
-		} {
-			r := g.run(user, command)
-			if r.Code != 0 || !strings.Contains(r.Stdout, "all as asked for") {
-				t.Errorf("%s: %s: exit code %d\n%s%s", user, command, r.Code, r.Stdout, r.Stderr)
-			}
+	for _, command := range []string{
+		"burrow doctor --posture",
+		"burrow run --rm --security-report --network=none --memory=64m -v named:/v --userns=auto " + busybox + " true 2>&1",
+		"burrow run --rm --security-report --network=none --cap-add=SYS_ADMIN --security-opt label=disable " + busybox + " true 2>&1",
+	} {
+		r := g.run("alice", command)
+		if r.Code != 0 || !strings.Contains(r.Stdout, "all as asked for") {
+			t.Errorf("%s: exit code %d\n%s%s", command, r.Code, r.Stdout, r.Stderr)
 		}
-		g.run(user, "burrow volume rm named")
+	}
+	g.run("alice", "burrow volume rm named")
+	// It says which label that is.
+	r := g.run("alice", "burrow run --rm --security-report --network=none "+busybox+" true 2>&1")
+	if !strings.Contains(r.Stdout, ":container_t:s0:c") || !strings.Contains(r.Stdout, "mount /sys/fs/cgroup") {
+		t.Errorf("%+v", r)
 	}
 }
