@@ -104,9 +104,15 @@ bench: build ## measure beside podman, crun, runc and bubblewrap; write docs/per
 	@hack/test-fixtures.sh
 	@bench/run.sh
 
+.PHONY: compare
+compare: build ## ask other engines the same questions; write the table of docs/security.md
+	@hack/install-deps.sh run test bench
+	@hack/test-fixtures.sh
+	@hack/compare.sh
+
 ##@ Keep
 .PHONY: check
-check: fmt-check lint tidy-check vuln text-check test ## all that a change must pass
+check: fmt-check lint tidy-check vuln text-check reproducible test ## all that a change must pass
 
 .PHONY: fmt
 fmt: $(TOOLS)/golangci-lint-$(GOLANGCI) ## gofumpt and goimports
@@ -123,6 +129,18 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI) ## golangci-lint, which also draws the 
 .PHONY: vuln
 vuln: $(TOOLS)/govulncheck-$(VULNCHECK) ## known vulnerabilities that our code reaches
 	@hack/vuln.sh $< '$(TAGS)'
+
+.PHONY: reproducible
+reproducible: ## build twice, in two places and once without a cache: the same bytes
+	@hack/install-deps.sh build
+	@hack/reproducible.sh
+
+.PHONY: sbom
+sbom: build ## what the executables are made of (CycloneDX), into .cache/burrow.cdx.json
+	@mkdir -p .cache
+	@go run ./hack/sbom $(addprefix bin/,$(PROGRAMS)) >.cache/burrow.cdx.json.new
+	@mv .cache/burrow.cdx.json.new .cache/burrow.cdx.json
+	@echo .cache/burrow.cdx.json
 
 .PHONY: text-check
 text-check: ## the scripts (shellcheck), and spelling (codespell)

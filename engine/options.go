@@ -9,6 +9,7 @@ import (
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/health"
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/posture"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -39,6 +40,9 @@ type Options struct {
 	// Service is what the service manager has handed over that runs this
 	// process as one of its services.
 	Service Service
+	// Posture gets what the kernel says of the payload before its first instruction,
+	// where the Spec wants a SecurityReport; nil: nobody looks.
+	Posture func(posture.Report)
 	// CreateCommand is the command line that makes the container, as typed.
 	CreateCommand []string
 	// DefaultNetwork is the --network of a command line without one.

@@ -135,7 +135,14 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		}
 	}
 	r.tellMain()
+	looked, err := r.lookAtStart()
+	if err != nil {
+		return Exit{ID: r.id}, err
+	}
 	if err := c.Exec(); err != nil {
+		return Exit{ID: r.id}, err
+	}
+	if err := looked(); err != nil {
 		return Exit{ID: r.id}, err
 	}
 	r.stepDone("exec", begin)

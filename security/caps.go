@@ -3,6 +3,7 @@ package security
 import (
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/burrow-run/burrow/internal/hint"
@@ -46,6 +47,34 @@ func (s capSet) names() []string {
 		}
 	}
 	return out
+}
+
+// CapabilityMask is a set as /proc/PID/status has it: 16 hexadecimal digits.
+// Names that are not known count for nothing.
+func CapabilityMask(names []string) string {
+	var set capSet
+	for _, name := range names {
+		if n, ok := capNumber("CAP_" + strings.TrimPrefix(name, "CAP_")); ok {
+			set |= 1 << n
+		}
+	}
+	return fmt.Sprintf("%016x", uint64(set))
+}
+
+// CapabilityNames spells such a mask out in lower case; what is none comes back
+// as it is.
+func CapabilityNames(mask string) string {
+	n, err := strconv.ParseUint(mask, 16, 64)
+	switch set := capSet(n); {
+	case err != nil || len(mask) != 16:
+		return mask
+	case set == 0:
+		return "none"
+	case set.has(capAll):
+		return "all"
+	default:
+		return strings.ToLower(strings.ReplaceAll(strings.Join(set.names(), " "), "CAP_", ""))
+	}
 }
 
 // capNumber returns the number of an exact name.

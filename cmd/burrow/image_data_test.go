@@ -20,7 +20,7 @@ func TestImageDataIsInert(t *testing.T) {
 	asUser(t, func(t *testing.T, sh *shell) {
 		// The image goes into a store of its own.
 		sh.setenv("XDG_DATA_HOME", filepath.Join(sh.work, "data"))
-		plain := posture(t, sh, map[string]any{})
+		plain := inertPosture(t, sh, map[string]any{})
 		if plain == "" {
 			t.Fatal("a plain image is refused")
 		}
@@ -52,7 +52,7 @@ func TestImageDataIsInert(t *testing.T) {
 			"directory":    {"WorkingDir": "/proc/self/fd/7"},
 			"directory up": {"WorkingDir": "/../../../../tmp"},
 		} {
-			got := posture(t, sh, config)
+			got := inertPosture(t, sh, config)
 			if got != plain && got != "" {
 				t.Errorf("%s:\n%s\nwithout:\n%s", name, got, plain)
 			}
@@ -76,9 +76,9 @@ func (sh *shell) setenv(name, value string) {
 	}
 }
 
-// posture runs an image with that configuration and returns what isolates it,
+// inertPosture runs an image with that configuration and returns what isolates it,
 // or nothing where the image or its container is refused.
-func posture(t *testing.T, sh *shell, config map[string]any) string {
+func inertPosture(t *testing.T, sh *shell, config map[string]any) string {
 	t.Helper()
 	archive := filepath.Join(sh.work, "image.tar")
 	writeArchive(t, archive, config)

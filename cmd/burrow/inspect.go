@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/posture"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/format"
+	"github.com/burrow-run/burrow/security"
 )
 
 // inspected is a container as `inspect` shows it: Docker's and Podman's names
@@ -44,7 +47,14 @@ type inspected struct {
 	// IDMappings are what the container's IDs are on the host side of its
 	// namespace: IDs of the anchor.
 	IDMappings     inspectedIDs
-	SecurityReport any
+	SecurityReport securityReport
+}
+
+// securityReport is what was asked for, and of a running container what the
+// kernel says of its first process.
+type securityReport struct {
+	security.Report
+	Posture *posture.Report `json:"posture,omitempty"`
 }
 
 type inspectedState struct {
@@ -137,6 +147,15 @@ func (a *app) printInspect(c caller, records []engine.Record, o inspectOptions) 
 	list := make([]inspected, 0, len(records))
 	for _, r := range records {
 		v := view(c, r)
+		if o.wantsPosture() && r.Running() {
+			p, err := a.postureOf(c, r)
+			switch {
+			case err == nil:
+				v.SecurityReport.Posture = &p
+			case !errors.Is(err, engine.ErrNotRunning): // else it has ended meanwhile
+				warn(a.err, err.Error())
+			}
+		}
 		if o.size {
 			written, total, err := engine.Size(c.dirs, r)
 			if err != nil {
@@ -196,7 +215,7 @@ func view(c caller, r engine.Record) inspected {
 		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",
 		MountLabel: r.Security.SELinux.MountLabel, ProcessLabel: r.Security.SELinux.ProcessLabel, AppArmorProfile: r.Security.AppArmor,
 		GraphDriver: graphDriver(c, r), Mounts: mountsOf(c, r), Dependencies: orNone(r.Spec.Requires),
-		NetworkSettings: networkOf(r), Config: configOf(r), HostConfig: hostOf(r), SecurityReport: r.Security,
+		NetworkSettings: networkOf(r), Config: configOf(r), HostConfig: hostOf(r), SecurityReport: securityReport{Report: r.Security},
 	}
 	if r.Spec.Rootfs != nil {
 		v.Rootfs = r.Spec.Rootfs.Dir

@@ -41,6 +41,7 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd.Flags().StringP("format", "f", "", "json, or a Go template")
 	cmd.Flags().StringP("type", "t", "all", "container, image, volume or all")
 	cmd.Flags().BoolP("size", "s", false, "of a container: how much it has written, and with its image")
+	cmd.Flags().Bool("security-report", false, "of a running container: what the kernel says of it beside what was asked for, as a table")
 	cmd.Flags().BoolP("latest", "l", false, "the container that was made last")
 	return cmd
 }
@@ -55,12 +56,18 @@ func (a *app) inspect(cmd *cobra.Command, c caller, o inspectOptions, args []str
 	}
 	if o.kind == "all" || o.kind == "container" {
 		records, err := lookupAll(c, o.names)
+		if err == nil && o.security {
+			return a.printPostures(c, records, o)
+		}
 		if err == nil {
 			return a.printInspect(c, records, o)
 		}
 		if o.kind == "container" || !errors.Is(err, engine.ErrNoContainer) {
 			return err
 		}
+	}
+	if o.security {
+		return errors.New("--security-report is about containers")
 	}
 	if o.size && o.kind != "all" {
 		return errors.New("--size is about containers")
@@ -100,6 +107,7 @@ type inspectOptions struct {
 	names              []string
 	format, kind       string
 	help, size, latest bool
+	security           bool
 }
 
 func parseInspect(args []string) (o inspectOptions, err error) {
@@ -144,6 +152,8 @@ func (o *inspectOptions) on(flag string) bool {
 		o.size = true
 	case "-l", "--latest":
 		o.latest = true
+	case "--security-report":
+		o.security = true
 	default:
 		return false
 	}
@@ -156,6 +166,10 @@ func (o *inspectOptions) check() error {
 		return nil
 	case !slices.Contains([]string{"all", "container", "image", "volume"}, o.kind):
 		return fmt.Errorf("--type %q: inspect knows container, image, volume and all", o.kind)
+	case o.security && (o.kind == "image" || o.kind == "volume" || o.size):
+		return errors.New("--security-report is about containers, and excludes --size")
+	case o.security && o.format != "" && o.format != "json":
+		return fmt.Errorf("--format %q: a security report is a table or json", o.format)
 	case o.latest && (len(o.names) > 0 || o.kind == "image" || o.kind == "volume"):
 		return errors.New("--latest is a container, and excludes names")
 	case len(o.names) == 0 && !o.latest:

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/posture"
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/testbed"
 )
 
@@ -29,6 +31,14 @@ func (o *observer) ofHost(name string, want facts) facts {
 	}
 	if len(words) > 2 {
 		out["label"] = words[2]
+	}
+	for fact, which := range map[string]string{"uid map": "UidMap", "gid map": "GidMap"} {
+		lines := o.sh.run("burrow", "inspect", "--type", "container", "-f", "{{range .IDMappings."+which+"}}{{.}} {{end}}", name)
+		m, err := idmap.ParseMap(strings.NewReader(strings.ReplaceAll(strings.ReplaceAll(lines, " ", "\n"), ":", " ")))
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		out[fact] = posture.MapText(m)
 	}
 	return out
 }
@@ -55,12 +65,12 @@ func (o *observer) compare(kind string, pid int, want facts) []string {
 	o.t.Helper()
 	got := o.look(pid)
 	if !testbed.Root() {
-		if want["to its user"] == hidden && (got["exe"] != hidden || got["descriptors"] != hidden) {
+		if want["to its user"] == posture.Hidden && (got["exe"] != posture.Hidden || got["descriptors"] != posture.Hidden) {
 			o.t.Errorf("%s: its user sees %s, %s", kind, got["exe"], got["descriptors"])
 		}
 		for k, v := range got {
-			if v == hidden { // root's run sees it
-				want[k] = hidden
+			if v == posture.Hidden { // root's run sees it
+				want[k] = posture.Hidden
 			}
 		}
 	}
@@ -72,8 +82,7 @@ func (o *observer) compare(kind string, pid int, want facts) []string {
 // there are to mask depends on the host: the report names them.
 func (o *observer) expectFiles(kind, name string, pid int, more facts) {
 	o.t.Helper()
-	got, want := o.mounts(pid), containerFiles.but(more)
-	got["devices"] = o.devices(pid)
+	got, want := o.files(pid), containerFiles.but(more)
 	for list, how := range map[string]func(string) string{"MaskedPaths": masked, "ReadonlyPaths": readOnly} {
 		paths := o.sh.run("burrow", "inspect", "--type", "container", "-f", "{{range .SecurityReport."+list+"}}{{.}} {{end}}", name)
 		for path := range strings.FieldsSeq(paths) {
@@ -92,6 +101,16 @@ func (o *observer) expectFiles(kind, name string, pid int, more facts) {
 	for _, d := range differences(got, want) {
 		o.t.Errorf("%s: %s", kind, d)
 	}
+}
+
+// files are the mounts that a process sees and its devices.
+func (o *observer) files(pid int) facts {
+	o.t.Helper()
+	f, err := o.Files(pid)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return facts(f)
 }
 
 func masked(string) string { return "devtmpfs /null rw private" }
@@ -116,30 +135,11 @@ func differences(got, want facts) (out []string) {
 			out = append(out, fmt.Sprintf("%s: %q is not listed", k, g))
 		case !isThere:
 			out = append(out, k+": is not there")
-		case !matches(g, w):
+		case !posture.Matches(g, w):
 			out = append(out, fmt.Sprintf("%s: %q, want %q", k, g, w))
 		}
 	}
 	return out
-}
-
-// matches compares lists item by item: one in brackets may be missing, and one
-// that begins with an asterisk is anything with that end.
-func matches(got, want string) bool {
-	have := strings.Split(got, ", ")
-	for w := range strings.SplitSeq(want, ", ") {
-		item, optional := strings.CutPrefix(w, "[?]")
-		i := slices.IndexFunc(have, func(h string) bool {
-			end, open := strings.CutPrefix(item, "*")
-			return h == item || open && strings.HasSuffix(h, end)
-		})
-		if i >= 0 {
-			have = slices.Delete(have, i, i+1)
-		} else if !optional {
-			return false
-		}
-	}
-	return len(have) == 0
 }
 
 func hasProcess(t *testing.T, sh *shell, prefix string) bool {
@@ -161,7 +161,7 @@ func process(t *testing.T, sh *shell, prefix string, words ...string) int {
 	return 0
 }
 
-// processes are the user's, hidden ones too, whose command line begins with prefix.
+// processes are the user's, posture.Hidden ones too, whose command line begins with prefix.
 func processes(t *testing.T, sh *shell, prefix string) (out []int) {
 	t.Helper()
 	ids, err := sh.user.SubIDs()

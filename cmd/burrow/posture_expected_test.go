@@ -1,6 +1,10 @@
 package main_test
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/burrow-run/burrow/engine/posture"
+)
 
 // What is expected of each kind of process, complete: a fact that is not here
 // fails, and one that is here and not seen fails too. In lists, "[?]" is before
@@ -48,6 +52,7 @@ var payload = everybody.but(facts{
 var engine = everybody.but(facts{
 	"CapPrm": allCaps, "CapEff": allCaps, "CapBnd": allCaps,
 	"NoNewPrivs": "0", "Seccomp": "0", "Seccomp_filters": "0",
+	"uid map": "0:0:65537", "gid map": "0:0:65537",
 	"owners": "user", "ns user": "anchor of host", "ns mnt": "own of anchor",
 	"ns pid": "host of host", "ns pid_for_children": "host of host", "ns net": "host of host",
 	"ns ipc": "host of host", "ns uts": "host of host", "ns cgroup": "host of host",
@@ -65,13 +70,13 @@ var anchor = engine.but(facts{
 var waiting = engine.but(facts{
 	"NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "1", "limit core file size": "0:0",
 	"descriptors": "0 /dev/null, 1 /dev/null, 2 pipe, [?]/dev/null, " + held,
-	"to its user": hidden,
+	"to its user": posture.Hidden,
 })
 
 // held is what the parent of a container has open: its directory, its sub-IDs,
 // roots and namespaces that are to live as long, pidfds, sockets.
 const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, /, /boot/sysfs, [?]/sys/fs/cgroup, " +
-	"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], net, pipe, [?]socket"
+	"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], net, [?]pipe, [?]socket"
 
 // supervisor is the same for a container in the background.
 var supervisor = waiting.but(facts{

@@ -29,10 +29,16 @@ func probePath() string { return filepath.Join(ground.Dir, "probe") }
 // buildProbe compiles the probe once, in the parent of all children.
 func buildProbe(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat(probePath()); err == nil {
+	build(t, "probe")
+}
+
+// build compiles testdata/probe/NAME.c, unless that has been done.
+func build(t *testing.T, name string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(ground.Dir, name)); err == nil {
 		return
 	}
-	if _, err := ground.Probe(t.Context(), "testdata/probe/probe.c"); err != nil {
+	if _, err := ground.Probe(t.Context(), "testdata/probe/"+name+".c"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/posture"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -21,6 +22,8 @@ type app struct {
 	ctx      context.Context //nolint:containedctx // cobra hands no context to some hooks
 	debug    bool
 	service  engine.Service // what a service manager has handed to this process
+	// posture takes a supervisor's security report to whoever started it; may be nil.
+	posture func(posture.Report)
 }
 
 // command runs the command line and returns its exit code.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/posture"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -59,6 +60,7 @@ func (a *app) runCommand() *cobra.Command {
 			return a.runSupervised(cmd.Context(), c, s, o)
 		}
 		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
+		o.Posture = func(p posture.Report) { a.printPosture(a.err, p, s.SecurityReport) }
 		if err := a.startNamed(cmd.Context(), c, s.Requires); err != nil {
 			return err
 		}

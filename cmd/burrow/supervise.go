@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/engine/posture"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/stage"
@@ -45,6 +46,8 @@ type report struct {
 	Hint    string `json:"hint,omitempty"`
 	Code    int    `json:"code,omitempty"`
 	Running bool   `json:"running,omitempty"` // not started: somebody else has been faster
+	// Posture is there if it was asked for.
+	Posture *posture.Report `json:"posture,omitempty"`
 }
 
 func reportOf(err error) report {
@@ -74,7 +77,11 @@ func supervisor(ctx context.Context, args []string) int {
 			out = nil
 		}
 	}
-	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true}) })
+	var seen *posture.Report
+	if out != nil {
+		a.posture = func(p posture.Report) { seen = &p }
+	}
+	exit, err := a.supervise(ctx, args, func() { tell(report{Started: true, Posture: seen}) })
 	if err != nil {
 		tell(reportOf(err))
 		return exitError
@@ -105,6 +112,7 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 		return engine.Exit{}, err
 	}
 	o := a.engineOptions(c, uids, gids)
+	o.Posture = a.posture
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
 	var asked termination
 	o.Signals = asked.signals
@@ -252,6 +260,9 @@ func (a *app) startSupervisor(ctx context.Context, rec engine.Record, client *os
 	if !r.Started {
 		_ = cmd.Wait()
 		return hint.New(&reported{r}, r.Hint)
+	}
+	if r.Posture != nil {
+		a.printPosture(a.err, *r.Posture, rec.Spec.SecurityReport)
 	}
 	return cmd.Process.Release()
 }

@@ -54,13 +54,17 @@ func versionInfo() map[string]any {
 
 func (a *app) doctorCommand() *cobra.Command {
 	var format string
+	var probe bool
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Say what on this host is in the way, what it costs, and what fixes it",
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, _, err := whoAmI()
+			c, uids, gids, err := whoAmI()
 			if err != nil {
 				return err
+			}
+			if probe {
+				return a.probePosture(cmd.Context(), c, uids, gids, format)
 			}
 			found := doctor.Check(cmd.Context(), doctorEnv(c))
 			switch format {
@@ -78,6 +82,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "text or json")
+	cmd.Flags().BoolVar(&probe, "posture", false, "start a container and say what the kernel of this host says of it, beside what every container is to be")
 	return cmd
 }
 

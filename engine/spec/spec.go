@@ -46,6 +46,9 @@ type Spec struct {
 	Devices     []Device
 	Resources   Resources
 	Security    Security
+	// SecurityReport is the form in which the kernel's view of the payload is printed
+	// at each start: one of the Report constants; "": it is not.
+	SecurityReport string `json:",omitempty"`
 }
 
 // Log says what becomes of the container's output.
@@ -258,6 +261,12 @@ type Security struct {
 	Ulimits    []string // as typed
 	Sysctls    []string // KEY=VALUE, as typed
 }
+
+// The forms of a security report.
+const (
+	ReportTable = "table"
+	ReportJSON  = "json"
+)
 
 // Defaults of the command line.
 const (

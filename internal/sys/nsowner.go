@@ -39,3 +39,13 @@ func NamespaceIDOf(ns *os.File) (NamespaceID, error) {
 	}
 	return NamespaceID{Dev: st.Dev, Inode: st.Ino}, nil
 }
+
+// NamespaceUser opens the user namespace that a namespace of another kind belongs to
+// (NS_GET_USERNS, Linux 4.9). EPERM is as with NamespaceParent.
+func NamespaceUser(ns *os.File) (*os.File, error) {
+	fd, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
+	if err != nil {
+		return nil, &os.PathError{Op: "NS_GET_USERNS", Path: ns.Name(), Err: err}
+	}
+	return os.NewFile(uintptr(fd), ns.Name()+"/owner"), nil
+}

@@ -22,6 +22,13 @@ var mitigations = []Mitigation{
 	{"Landlock", Break{
 		"userns/nsjoin/gate.c", "if (p->landlock_size == 0)\n\t\treturn;", "return;", in("engine/launch", "TestGateEntersLandlock"),
 	}},
+	{"Landlock, before what leaked in", Break{
+		"userns/nsjoin/gate.c", "if (p->landlock_size == 0)\n\t\treturn;", "return;", cmd("TestLeakedDirectories"),
+	}},
+	{"sub-IDs of its own", Break{
+		"engine/ids.go", "r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, caller); err != nil", "r.uids, r.gids, err = idmap.Maps(r.mode, r.slice, caller); err != nil || func() bool { r.uids[1].Host, r.gids[1].Host = 1, 1; return false }()",
+		cmd("TestLeakedDirectories"),
+	}},
 	{"SELinux label", Break{
 		"userns/nsjoin/gate.c", "if (len == 0)\n\t\treturn;", "return;", in("engine/launch", "TestGateSetsTheLabel"),
 	}},

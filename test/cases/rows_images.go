@@ -5,8 +5,11 @@ package cases
 var images = []Row{
 	{
 		ID: "V29", CVEs: []string{"CVE-2025-11395"}, Class: Path,
-		Attack:  "archives for load, import, volume import and cp whose names and links lead out",
-		Tests:   []Test{in("engine/image/unpack", "TestEvilLayersStayInside"), in("engine/transfer", "TestHostileTar"), in("engine/image", "TestHostileImages"), script("volume-commands")},
+		Attack: "archives for load, import, volume import and cp, and files of artifacts, whose names and links lead out",
+		Tests: []Test{
+			in("engine/image/unpack", "TestEvilLayersStayInside"), in("engine/image", "TestArtifactsNameNoPaths"), in("engine/transfer", "TestHostileTar"),
+			in("engine/image", "TestHostileImages"), script("volume-commands"),
+		},
 		Control: "TestCorpusHasTeeth: what joins names is led out by the same layers",
 		Breaks: []Break{{
 			"engine/image/unpack/create.go", "beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS", "beneath = 0",
@@ -21,8 +24,11 @@ var images = []Row{
 	},
 	{
 		ID: "V46", CVEs: []string{"CVE-2024-3727", "CVE-2020-15157", "CVE-2021-41092"}, Class: Input,
-		Attack:  "digests with a path in them; layers with URLs elsewhere that want credentials; a helper that is missing",
-		Tests:   []Test{in("engine/image", "TestCredentialsStayHome"), in("engine/image", "TestHostileImages"), in("engine/image", "TestLogin")},
+		Attack: "digests with a path in them; layers with URLs elsewhere that want credentials; a helper that is missing",
+		Tests: []Test{
+			in("engine/image", "TestCredentialsStayHome"), in("engine/image", "TestCredentialsStayWithTheDestination"),
+			in("engine/image", "TestHostileImages"), in("engine/image", "TestLogin"),
+		},
 		Control: "the registry does get the credentials that are its own",
 		Breaks: []Break{{
 			"engine/image/source.go", "info.URLs = nil", "_ = info.URLs", in("engine/image", "TestCredentialsStayHome"),
@@ -37,7 +43,7 @@ var images = []Row{
 	{
 		ID: "V48", CVEs: []string{"CVE-2021-41190", "CVE-2024-24557"}, Class: Input,
 		Attack:  "a document that is both a manifest and an index",
-		Tests:   []Test{in("engine/image", "TestHostileImages"), in("engine/image", "TestHostileRegistries")},
+		Tests:   []Test{in("engine/image", "TestHostileImages"), in("engine/image", "TestHostileRegistries"), in("engine/image", "TestListsFromStrangers")},
 		Control: "the same image unspoilt is stored",
 		Awaits:  "build, whose cache could take one image for another",
 	},

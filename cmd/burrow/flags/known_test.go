@@ -101,7 +101,7 @@ func supported(t *testing.T) map[string][]string {
 		--memory=1g --memory-reservation=1g --cpus=1.5 --cpu-shares=10 --cpu-period=2000
 		--cpu-quota=2000 --cpuset-cpus=0 --cpuset-mems=0 --pids-limit=9 --blkio-weight=50 --cgroup-parent=/x
 		--cgroups=disabled
-		--cap-add=all --cap-drop=all --security-opt=label=disable --privileged --ulimit=nofile=1 --sysctl=net.x=1
+		--cap-add=all --cap-drop=all --security-opt=label=disable --privileged --ulimit=nofile=1 --security-report --sysctl=net.x=1
 		--no-healthcheck --health-cmd=x --health-interval=1s --health-timeout=1s --health-start-period=1s --health-retries=2
 		--health-start-interval=1s --health-on-failure=kill --health-startup-cmd=x --health-max-log-count=9 --health-max-log-size=9
 		--health-log-destination=/
