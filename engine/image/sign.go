@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker"
@@ -21,6 +22,7 @@ import (
 // signer adds GnuPG's simple signatures to what has been written to a place.
 type signer struct {
 	mech *gpg
+	wait time.Duration // for a registry that says nothing; a person may take longer
 	to   *place
 	name reference.Named // that the signature is for
 	dir  string          // where signatures go; "" is where the place has them
@@ -31,7 +33,7 @@ func (s *Store) signer(ctx context.Context, to *place, sys *types.SystemContext,
 	if o.GPGKey == "" {
 		return nil, nil //nolint:nilnil // nothing to do
 	}
-	g := &signer{to: to, name: to.name}
+	g := &signer{to: to, name: to.name, wait: patience * s.opts.Stall}
 	identity, err := o.identity()
 	switch {
 	case err != nil:
@@ -71,15 +73,13 @@ func (g *signer) sign(ctx context.Context, m []byte, sys *types.SystemContext) e
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
-	src, err := g.to.NewImageSource(ctx, sys)
-	if err != nil {
-		return fmt.Errorf("sign: %w", err)
-	}
-	defer src.Close()
 	for _, d := range list.Instances() {
-		one, _, err := src.GetManifest(ctx, &d)
-		if err != nil {
+		one, err := g.fetch(ctx, d, sys)
+		if err != nil && (errors.Is(err, os.ErrNotExist) || code(err.Error(), "manifest unknown")) {
 			continue // a list may name what was not copied
+		}
+		if err != nil {
+			return fmt.Errorf("sign %s: %w", d, err)
 		}
 		if err := g.one(ctx, one, &d, sys); err != nil {
 			return fmt.Errorf("sign: %w", err)
@@ -107,20 +107,34 @@ func (g *signer) one(ctx context.Context, m []byte, instance *digest.Digest, sys
 	if g.to.transport == "dir" {
 		return intoDir(g.to.path, sig, instance)
 	}
+	ctx, dog := watch(ctx, g.wait)
+	defer dog.stop()
 	src, err := g.to.NewImageSource(ctx, sys)
 	if err != nil {
-		return err
+		return dog.explain(err)
 	}
 	have, err := src.GetSignatures(ctx, &d)
 	if err = errors.Join(err, src.Close()); err != nil {
-		return err
+		return dog.explain(err)
 	}
 	dest, err := g.to.NewImageDestination(ctx, sys)
 	if err != nil {
-		return err
+		return dog.explain(err)
 	}
 	err = dest.PutSignatures(ctx, append(have, sig), &d)
-	return errors.Join(err, dest.Close())
+	return errors.Join(dog.explain(err), dest.Close())
+}
+
+// fetch reads the manifest of one image of a list.
+func (g *signer) fetch(ctx context.Context, d digest.Digest, sys *types.SystemContext) ([]byte, error) {
+	ctx, dog := watch(ctx, g.wait)
+	defer dog.stop()
+	src, err := g.to.NewImageSource(ctx, sys)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := src.GetManifest(ctx, &d)
+	return m, errors.Join(err, src.Close())
 }
 
 // intoDir adds a signature where the transport dir looks for it.

@@ -42,7 +42,7 @@ func (s *Store) Sign(ctx context.Context, ref string, o SignOptions) error {
 	if err != nil {
 		return err
 	}
-	g := &signer{to: p, name: p.name, dir: o.Directory}
+	g := &signer{to: p, name: p.name, dir: o.Directory, wait: patience * s.opts.Stall}
 	if g.dir == "" {
 		g, err = s.signer(ctx, p, sys, &Signing{GPGKey: o.Key, Passphrase: o.Passphrase})
 	} else {
