@@ -43,15 +43,23 @@ func readSyncFile(path string) (map[string]syncRegistry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sync: %w", err)
 	}
+	out, err := parseSyncFile(b)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return out, nil
+}
+
+func parseSyncFile(b []byte) (map[string]syncRegistry, error) {
 	var out map[string]syncRegistry
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
 	if err := dec.Decode(&out); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, err
 	}
 	for registry, r := range out {
 		if len(r.BySemver) > 0 {
-			return nil, fmt.Errorf("read %s: images-by-semver of %s: %w", path, registry, ErrNotSupported)
+			return nil, fmt.Errorf("images-by-semver of %s: %w", registry, ErrNotSupported)
 		}
 	}
 	return out, nil
