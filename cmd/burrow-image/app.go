@@ -134,6 +134,7 @@ func (a *app) imageCmd() *cobra.Command {
 		a.imagesCmd("ls", "list"), a.existsCmd(), a.inspectCmd(), a.rmiCmd("rm", "remove"), a.tagCmd(), a.untagCmd(),
 		a.pruneCmd(), a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.repairCmd(),
 		a.historyCmd(), a.searchCmd(), a.treeCmd(), a.diffCmd(), a.mountCmd(), a.unmountCmd(),
+		a.copyCmd(), a.syncCmd(), a.listTagsCmd(), a.deleteCmd(), a.trustCmd(), a.signCmd(),
 	)
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,18 +15,58 @@ import (
 
 func (a *app) inspectCmd() *cobra.Command {
 	var format, kind string
+	var i inspectFlags
 	c := &cobra.Command{
 		Use: "inspect [flags] IMAGE [IMAGE...]", Short: "Show all there is to know of images", Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long: "Show all there is to know of images. One named with its transport, as docker://NAME, dir:DIR, oci:DIR[:NAME] and others,\n" +
+			"is looked at where it is, without fetching its layers.",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if kind != "image" && kind != "all" {
 				return errors.New("burrow-image inspects images only")
 			}
-			return a.inspect(args, format)
+			elsewhere, err := a.elsewhere(args)
+			if err != nil {
+				return err
+			}
+			if !elsewhere {
+				if err := localOnly(cmd.Flags()); err != nil {
+					return err
+				}
+				return a.inspect(args, format)
+			}
+			o, err := i.options(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			ctx, cancel := i.limit(cmd.Context())
+			defer cancel()
+			return a.inspectRemote(ctx, args[0], format, &i, o)
 		},
 	}
+	i.add(c.Flags(), a.env.authFile)
 	c.Flags().StringVarP(&format, "format", "f", "json", "`TEMPLATE` for each image, or json")
 	c.Flags().StringVarP(&kind, "type", "t", "all", "`KIND` of object: image or all")
 	return c
+}
+
+// elsewhere says that the only one of refs is named with its transport. What is
+// called like that in the store is meant first: dir:latest is a name, too.
+func (a *app) elsewhere(refs []string) (bool, error) {
+	with := slices.IndexFunc(refs, image.HasTransport)
+	if with < 0 {
+		return false, nil
+	}
+	s, err := a.store()
+	if err != nil {
+		return false, err
+	}
+	if stored, err := s.Exists(refs[with]); stored || err != nil {
+		return false, err
+	}
+	if len(refs) > 1 {
+		return false, fmt.Errorf("%s is not stored: such images are inspected one at a time", refs[with])
+	}
+	return true, nil
 }
 
 // inspect prints what was found even if something was not.

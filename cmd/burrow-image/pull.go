@@ -74,6 +74,7 @@ func (a *app) pullCmd() *cobra.Command {
 	f.StringVar(&p.opts.Arch, "arch", "", "architecture to choose")
 	f.StringVar(&p.opts.Variant, "variant", "", "variant of the architecture to choose")
 	f.StringVar(&p.policy, "policy", "always", "fetch `WHEN`: always, missing, newer, never")
+	f.StringSliceVar(&p.opts.DecryptionKeys, "decryption-key", nil, "decrypt layers with `FILE[:PASSPHRASE]`")
 	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
 	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
 	return c

@@ -13,19 +13,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/burrow-run/burrow/engine/image"
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 type pushFlags struct {
 	remoteFlags
-	quiet, compress  bool
-	digestFile       string
-	level            int
-	retryDelay       string
-	signBy, sigstore string
-	passphraseFile   string
-	encrypt          []string
-	opts             image.PushOptions
+	quiet, compress bool
+	digestFile      string
+	level           int
+	retryDelay      string
+	signs           outFlags
+	opts            image.PushOptions
 }
 
 func (a *app) pushCmd() *cobra.Command {
@@ -52,8 +49,8 @@ func (a *app) pushCmd() *cobra.Command {
 	f.BoolVar(&p.opts.All, "all", false, "of a list of images, push all of it; by default only its image for this machine")
 	f.BoolVar(&p.compress, "compress", false, "compress the layers of dir:")
 	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
-	f.StringArrayVar(&p.encrypt, "encryption-key", nil, "not supported: encrypt layers")
-	f.StringArray("encrypt-layer", nil, "not supported: encrypt layers")
+	f.StringSliceVar(&p.opts.EncryptionKeys, "encryption-key", nil, "encrypt layers for `METHOD:FILE`, such as jwe:key.pem")
+	f.IntSliceVar(&p.opts.EncryptLayers, "encrypt-layer", nil, "encrypt only the `N`th layer, from 0; -1 is the last")
 	return c
 }
 
@@ -65,7 +62,7 @@ func (p *pushFlags) flags(f *pflag.FlagSet, authFile string) {
 	f.StringVar(&p.opts.Compression, "compression-format", "", "compress layers with `ALGORITHM`: gzip, zstd, zstd:chunked; by default gzip, or what the registry has")
 	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
 	f.BoolVar(&p.opts.ForceCompression, "force-compression", false, "reuse no layer that the registry has in another compression; the default with --compression-format")
-	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci or v2s2; by default what the image has")
+	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci, v2s2 or, of an image, v2s1; by default what the image has")
 	f.Bool("remove-signatures", false, "accepted for compatibility: signatures that an image came with are never passed on")
 }
 
@@ -75,24 +72,12 @@ func (p *pushFlags) common(f *pflag.FlagSet) {
 	f.BoolVarP(&p.quiet, "quiet", "q", false, "show no progress")
 	f.IntVar(&p.opts.Retries, "retry", 3, "`TIMES` to try again after a network error")
 	f.StringVar(&p.retryDelay, "retry-delay", "", "`TIME` between tries; by default it grows from a second")
-	f.StringVar(&p.signBy, "sign-by", "", "not supported: sign with a GPG key")
-	f.StringVar(&p.sigstore, "sign-by-sigstore", "", "not supported: sign as a sigstore parameter file says")
-	f.StringVar(&p.opts.SigstoreKey, "sign-by-sigstore-private-key", "", "sign with the sigstore private key in `FILE`")
-	f.StringVar(&p.passphraseFile, "sign-passphrase-file", "", "`FILE` with the passphrase of the private key")
+	p.signs.addSigning(f)
 }
 
 func (p *pushFlags) finish(f *pflag.FlagSet, destination string) (err error) {
-	switch {
-	case p.signBy != "":
-		return hint.New(fmt.Errorf("--sign-by: %w: Burrow cannot sign with GPG keys", image.ErrNotSupported), "use --sign-by-sigstore-private-key FILE")
-	case p.sigstore != "":
-		return hint.New(fmt.Errorf("--sign-by-sigstore: %w", image.ErrNotSupported), "use --sign-by-sigstore-private-key FILE")
-	case f.Changed("encryption-key"), f.Changed("encrypt-layer"):
-		return fmt.Errorf("--encryption-key: %w", image.ErrNotSupported)
-	case p.compress && !strings.HasPrefix(destination, "dir:"):
+	if p.compress && !strings.HasPrefix(destination, "dir:") {
 		return errors.New("--compress is for a destination dir:DIR only")
-	case p.passphraseFile != "" && p.opts.SigstoreKey == "":
-		return errors.New("--sign-passphrase-file needs --sign-by-sigstore-private-key")
 	}
 	if p.opts.Remote, err = p.remote(f); err != nil {
 		return err
@@ -105,27 +90,15 @@ func (p *pushFlags) finish(f *pflag.FlagSet, destination string) (err error) {
 		p.opts.Compression = "gzip"
 	}
 	if f.Changed("compression-level") {
-		most := 20
-		if p.opts.Compression == "gzip" {
-			most = 9
+		if p.opts.Level, err = compressionLevel("--compression-level", p.level, p.opts.Compression); err != nil {
+			return err
 		}
-		if p.level < 1 || p.level > most {
-			return fmt.Errorf("--compression-level %d: %s has levels 1 to %d", p.level, p.opts.Compression, most)
-		}
-		p.opts.Level = &p.level
 	}
 	if p.opts.RetryDelay, err = retryDelay(p.retryDelay); err != nil {
 		return err
 	}
-	if p.passphraseFile != "" {
-		b, err := os.ReadFile(p.passphraseFile)
-		if err != nil {
-			return fmt.Errorf("--sign-passphrase-file: %w", err)
-		}
-		line, _, _ := strings.Cut(string(b), "\n")
-		p.opts.Passphrase = []byte(line)
-	}
-	return nil
+	p.opts.Signing, err = p.signs.signing()
+	return err
 }
 
 func retryDelay(text string) (time.Duration, error) {

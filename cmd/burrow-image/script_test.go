@@ -70,6 +70,7 @@ func params(files ...string) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "fails": cmdFails, "needs": cmdNeeds, "registry": cmdRegistry, "killed": cmdKilled,
 			"sent": cmdSent, "oddtar": cmdOddTar,
+			"tokens": cmdTokens, "counted": cmdCounted, "daemon": cmdDaemon,
 			"searchable": cmdSearchable, "sigstorekey": cmdSigstoreKey, "accepted": cmdAccepted,
 		},
 	}
@@ -159,7 +160,7 @@ func cmdRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(l.Close())
 	dir := ts.MkAbs("registry-" + args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
-	conf := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/data}}\n", dir)
+	conf := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}\n", dir)
 	if slices.Contains(args[1:], "auth") {
 		hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 		ts.Check(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	digest "github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -168,7 +169,7 @@ func (s *Store) PushArtifact(ctx context.Context, ref, destination string, opts 
 	if to.name == nil {
 		return "", fmt.Errorf("push artifact to %s: %w: artifacts are pushed to registries", destination, ErrNotSupported)
 	}
-	j, err := s.newPush(to, opts)
+	j, err := s.newPush(ctx, to, opts)
 	if err != nil {
 		return "", err
 	}
@@ -178,7 +179,7 @@ func (s *Store) PushArtifact(ctx context.Context, ref, destination string, opts 
 	}
 	_, err = s.tryPush(ctx, j, func() ([]byte, error) { return s.pushArtifactOnce(ctx, j, from) })
 	if err != nil {
-		err = to.explain(err)
+		err = to.explain("push", err)
 		if reference.Domain(to.name) == "localhost" {
 			err = hint.New(err, "names without registry are localhost/…; name the one to push to: burrow artifact push "+ref+" REGISTRY/NAME")
 		}
@@ -195,11 +196,16 @@ func (s *Store) pushArtifactOnce(ctx context.Context, j *pushJob, from types.Ima
 		return nil, err
 	}
 	defer func() { _ = pc.Destroy() }()
-	m, err := copy.Image(ctx, pc, j.to.ImageReference, heardRef{from, func() { dog.timer.Reset(dog.stall) }}, &copy.Options{
+	var moved atomic.Bool
+	heard := func() {
+		moved.Store(true)
+		dog.timer.Reset(dog.stall)
+	}
+	m, err := copy.Image(ctx, pc, j.to.ImageReference, heardRef{from, heard}, &copy.Options{
 		SourceCtx: j.sys, DestinationCtx: j.sys, ReportWriter: s.opts.Progress, RemoveSignatures: true, PreserveDigests: true,
 		SignBySigstorePrivateKeyFile: j.opts.SigstoreKey, SignSigstorePrivateKeyPassphrase: j.opts.Passphrase,
 	})
-	return m, simplify(dog.explain(err))
+	return m, simplify(midway(dog.explain(err), moved.Load()))
 }
 
 // heardRef tells whenever something is read of what it refers to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/docker"
@@ -38,23 +39,33 @@ func policyForSave() (*signature.PolicyContext, error) {
 // fetch copies the image at from into the store, gives it names and returns
 // its ID.
 func (s *Store) fetch(ctx context.Context, from types.ImageReference, sys *types.SystemContext, names []string) (string, error) {
-	src := guarded{ImageReference: from, stall: s.opts.Stall}
+	return s.fetchFrom(ctx, guarded{ImageReference: from, stall: s.opts.Stall}, sys, names)
+}
+
+func (s *Store) fetchFrom(ctx context.Context, src guarded, sys *types.SystemContext, names []string) (string, error) {
 	pc, err := s.judge(ctx, &src, sys)
 	if err != nil {
 		return "", simplify(err)
 	}
+	return s.fetchJudged(ctx, src, pc, sys, names)
+}
+
+// fetchJudged is fetch by the policy pc, which it destroys.
+func (s *Store) fetchJudged(ctx context.Context, src guarded, pc *signature.PolicyContext, sys *types.SystemContext, names []string) (id string, err error) {
 	defer func() { _ = pc.Destroy() }()
+	from := src.ImageReference
+	src.passed = &atomic.Bool{}
 	to := &target{store: s, names: names}
 	if from.Transport().Name() == docker.Transport.Name() {
 		to.from = from.DockerReference()
 	}
 	for range 2 {
 		_, err = copy.Image(ctx, pc, to, src, &copy.Options{
-			SourceCtx: sys, DestinationCtx: sys, ReportWriter: s.opts.Progress, RemoveSignatures: true,
+			SourceCtx: sys, DestinationCtx: sys, ReportWriter: s.opts.Progress, RemoveSignatures: true, OciDecryptConfig: src.decrypt,
 		})
 		if !errors.Is(err, errGone) {
 			break
 		}
 	}
-	return to.id, simplify(err)
+	return to.id, simplify(midway(err, src.passed.Load()))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	digest "github.com/opencontainers/go-digest"
@@ -14,6 +15,8 @@ import (
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // errGone means that a stored layer that was to be reused has been removed
@@ -73,6 +76,9 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	}
 	if isConfig {
 		return d.putConfig(stream)
+	}
+	if info.Digest != "" && strings.HasSuffix(info.MediaType, "+encrypted") { // decrypted ones have lost their digest
+		return types.BlobInfo{}, hint.New(fmt.Errorf("layer %.19s is encrypted", info.Digest), "give the key: --decryption-key FILE")
 	}
 	count := &counter{r: stream}
 	stream = count

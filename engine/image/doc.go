@@ -1,5 +1,5 @@
 // Package image stores images: it pulls, loads, imports, lists, names,
-// inspects, pushes, saves and removes them, and writes for each the plan that starting
+// inspects, pushes, saves, signs and removes them, and writes for each the plan that starting
 // a container needs.
 //
 //	registry, archive, directory            go.podman.io/image: transports,
@@ -16,6 +16,7 @@
 //	stored.go ── layers made into tars again ──► registry, archive, directory
 //	artifact*.go ── files at registries, which are no images
 //	index*.go ── lists of images, which say where each is
+//	duplicate.go ── places, neither of them the store ──► copies without storing
 //	reuse.go  ── blobs that the registry has, and that need not be sent
 //
 // A layer is unpacked while it arrives, without a spool file; nothing is

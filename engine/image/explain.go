@@ -54,6 +54,29 @@ func simplify(err error) error {
 	return &plain{text, err}
 }
 
+// expired is a refusal on the way, after the same credentials were good enough:
+// a token has come to its end. A new client gets a new one.
+type expired struct{ error }
+
+func (e *expired) Unwrap() error { return e.error }
+
+// midway marks refusals that came after something had moved. Those before are
+// final: a wrong password is not tried twice.
+func midway(err error, moved bool) error {
+	if moved && err != nil && refused(err) {
+		return &expired{err}
+	}
+	return err
+}
+
+// refused says that the registry does not know who is asking, or not let him.
+func refused(err error) bool {
+	var unauthorized docker.ErrUnauthorizedForCredentials
+	text := err.Error()
+	return errors.As(err, &unauthorized) || strings.Contains(text, "authentication required") || strings.Contains(text, "unauthorized") || code(text, "denied") ||
+		strings.Contains(text, "requested access to the resource is denied")
+}
+
 // transient says whether trying again may help.
 func transient(err error) bool {
 	var status docker.UnexpectedHTTPStatusError
@@ -73,15 +96,14 @@ func transient(err error) bool {
 
 // explain adds what was done to the name, and the way out where there is one.
 func explain(verb, name, registry string, err error) error {
-	text := err.Error()
+	text, refusal := err.Error(), refused(err)
 	err = fmt.Errorf("%s %s: %w", verb, name, err)
-	var unauthorized docker.ErrUnauthorizedForCredentials
 	switch {
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return hint.New(err, "the registry speaks plain HTTP; if that is intended: --tls-verify=false")
 	case strings.Contains(text, "x509: "):
 		return hint.New(err, "give the registry's CA with --cert-dir DIR (DIR/ca.crt)")
-	case errors.As(err, &unauthorized), strings.Contains(text, "authentication required"), strings.Contains(text, "unauthorized"), code(text, "denied"):
+	case refusal:
 		return hint.New(err, "burrow login "+registry)
 	case verb == "push" && code(text, "name unknown"):
 		return hint.New(err, "this registry makes no repositories on its own: make it there first")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 )
 
@@ -145,6 +146,50 @@ func FuzzManifest(f *testing.F) {
 		}
 		if has("manifests") && (has("layers") || has("fsLayers") || has("config")) {
 			t.Errorf("a list and an image: %.200s", data)
+		}
+	})
+}
+
+func FuzzPlace(f *testing.F) {
+	for _, s := range []string{
+		"docker://localhost:5000/a/b:c", "docker://a@sha256:" + strings.Repeat("0", 64), "dir:/tmp/x", "oci:a:b", "oci-archive:a:b", "docker-archive:a:b:c",
+		"docker-archive:a:@1", "docker-daemon:a:b", "containers-storage:[overlay@/x]a", "containers-storage:@abc", "sif:x", "box", ":", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePlace(text)
+		if err != nil {
+			return
+		}
+		if !HasTransport(text) {
+			t.Errorf("%q is read as %s", text, p.transport)
+		}
+		if p.ImageReference == nil && p.stored == "" && p.other == "" {
+			t.Errorf("%q is nowhere", text)
+		}
+		if p.name != nil && reference.IsNameOnly(p.name) {
+			t.Errorf("%q has neither tag nor digest", text)
+		}
+	})
+}
+
+func FuzzSyncFile(f *testing.F) {
+	for _, s := range []string{
+		"a.example:\n  images:\n    b: [c]\n  images-by-tag-regex:\n    d: ^e\n  credentials: {username: f, password: g}\n  tls-verify: false\n  cert-dir: /h\n",
+		"a: &a [*a]", "a: {images-by-semver: {b: c}}", "a: {tags: 1}", "null", "",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		out, err := parseSyncFile(data)
+		if err != nil {
+			return
+		}
+		for _, r := range out {
+			if len(r.BySemver) > 0 {
+				t.Error("what is not supported was accepted")
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
@@ -35,7 +36,7 @@ func (s *Store) PushIndex(ctx context.Context, ref, destination string, opts Pus
 	if to.Transport().Name() == "docker-archive" {
 		return "", hint.New(fmt.Errorf("push %s: a docker-archive cannot hold a list of images: %w", destination, ErrNotSupported), "use oci-archive: or oci:")
 	}
-	j, err := s.newPush(to, opts)
+	j, err := s.newPush(ctx, to, opts)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +51,7 @@ func (s *Store) PushIndex(ctx context.Context, ref, destination string, opts Pus
 	m, err := s.tryPush(ctx, j, func() ([]byte, error) { return s.pushListOnce(ctx, j, from, co) })
 	if err != nil {
 		to.undo()
-		err = to.explain(err)
+		err = to.explain("push", err)
 		if opts.ListOnly && code(err.Error(), "blob unknown to registry)") {
 			err = hint.New(err, "the registry does not have the images as the list names them: push without --all=false")
 		}
@@ -70,6 +71,11 @@ func listOptions(j *pushJob) (*copy.Options, error) {
 		RemoveSignatures: true, ImageListSelection: copy.CopyAllImages,
 		ForceManifestMIMEType: j.mime, ForceCompressionFormat: j.opts.ForceCompression,
 		SignBySigstorePrivateKeyFile: j.opts.SigstoreKey, SignSigstorePrivateKeyPassphrase: j.opts.Passphrase,
+		MaxParallelDownloads: j.opts.Parallel, SignIdentity: j.identity, PreserveDigests: j.opts.PreserveDigests,
+		OciEncryptConfig: j.crypt.encrypt, OciEncryptLayers: j.crypt.layers,
+	}
+	if j.opts.Format == "v2s1" {
+		return nil, hint.New(fmt.Errorf("a list in manifest format v2s1: %w", ErrNotSupported), "use --format oci or v2s2")
 	}
 	if j.opts.ListOnly {
 		if len(j.opts.Variants) > 0 {
@@ -90,7 +96,11 @@ func listOptions(j *pushJob) (*copy.Options, error) {
 func (s *Store) pushListOnce(ctx context.Context, j *pushJob, from *listRef, co *copy.Options) ([]byte, error) {
 	ctx, dog := watch(ctx, patience*s.opts.Stall)
 	defer dog.stop()
-	from.heard = func() { dog.timer.Reset(dog.stall) }
+	var moved atomic.Bool
+	from.heard = func() {
+		moved.Store(true)
+		dog.timer.Reset(dog.stall)
+	}
 	pc, err := policyForSave() // what it consists of was judged when it was added
 	if err != nil {
 		return nil, err
@@ -99,7 +109,7 @@ func (s *Store) pushListOnce(ctx context.Context, j *pushJob, from *listRef, co 
 	o := *co
 	o.SourceCtx, o.DestinationCtx, o.ReportWriter = j.sys, j.sys, s.opts.Progress
 	m, err := copy.Image(ctx, pc, j.to.ImageReference, from, &o)
-	return m, simplify(dog.explain(err))
+	return m, simplify(midway(dog.explain(err), moved.Load()))
 }
 
 // listSource is x as a source of images for j.

@@ -178,7 +178,7 @@ func (l *listSource) stored(ctx context.Context, d digest.Digest) (*opened, erro
 		return nil, err
 	}
 	from.instance, from.heard = &d, l.ref.heard
-	if j.to.name != nil {
+	if j.to.name != nil && j.crypt.encrypt == nil {
 		p, err := s.pushed(ctx, img, from, j.sys)
 		if err != nil {
 			return nil, err

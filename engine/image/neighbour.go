@@ -12,6 +12,7 @@ import (
 
 	"go.podman.io/image/v5/docker/reference"
 	istorage "go.podman.io/image/v5/storage"
+	imgtypes "go.podman.io/image/v5/types"
 	"go.podman.io/storage"
 	"go.podman.io/storage/pkg/configfile"
 	"go.podman.io/storage/types"
@@ -29,31 +30,41 @@ import (
 // an image of Podman's.
 func (s *Store) pullStorage(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
 	what := "containers-storage:" + rest
-	driver, root, name, err := splitStorage(rest)
-	if err == nil && root == "" {
-		driver, root, err = s.neighbour()
-	}
+	ref, full, done, err := s.inOther(rest)
 	if err != nil {
 		return nil, fmt.Errorf("pull %s: %w", what, err)
 	}
-	other, err := s.openOther(driver, root)
-	if err != nil {
-		return nil, fmt.Errorf("pull %s: %w", what, err)
-	}
-	defer other.Free()
-	img, full, err := findIn(other, name)
-	if err != nil {
-		return nil, fmt.Errorf("pull %s: in %s: %w", what, root, err)
-	}
-	ref, err := istorage.Transport.NewStoreReference(other, nil, img.ID)
-	if err != nil {
-		return nil, fmt.Errorf("pull %s: %w", what, err)
-	}
+	defer done()
 	var names []string
 	if full != "" {
 		names = []string{full}
 	}
 	return s.pullRef(ctx, what, ref, opts, names)
+}
+
+// inOther finds an image in somebody else's store, and its name there if it has
+// one. The caller calls done.
+func (s *Store) inOther(rest string) (ref imgtypes.ImageReference, full string, done func(), err error) {
+	driver, root, name, err := splitStorage(rest)
+	if err == nil && root == "" {
+		driver, root, err = s.neighbour()
+	}
+	if err != nil {
+		return nil, "", nil, err
+	}
+	other, err := s.openOther(driver, root)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	img, full, err := findIn(other, name)
+	if err == nil {
+		ref, err = istorage.Transport.NewStoreReference(other, nil, img.ID)
+	}
+	if err != nil {
+		other.Free()
+		return nil, "", nil, fmt.Errorf("in %s: %w", root, err)
+	}
+	return ref, full, func() { other.Free() }, nil
 }
 
 // splitStorage takes the library's notation apart. A run root and options, which it

@@ -6,20 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
+	"go.podman.io/storage/pkg/configfile"
 )
 
 // policy is the user's or the system's policy.json. Where there is none every
 // image is accepted, as it is on a machine without container tools.
 func policy(sys *types.SystemContext) (*signature.Policy, error) {
 	p, err := signature.DefaultPolicy(sys)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, configfile.ErrConfigFileNotFound) {
 		p, err = &signature.Policy{Default: []signature.PolicyRequirement{signature.NewPRInsecureAcceptAnything()}}, nil
 	}
 	if err != nil {

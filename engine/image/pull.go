@@ -38,6 +38,9 @@ type PullOptions struct {
 	// AllTags fetches every image of the repository.
 	AllTags bool
 
+	// DecryptionKeys are for encrypted layers: FILE[:PASSPHRASE].
+	DecryptionKeys []string
+
 	Retries    int           // after the first try
 	RetryDelay time.Duration // 0 means growing from 1 s
 }
@@ -47,7 +50,10 @@ type Remote struct {
 	AuthFile   string
 	CertDir    string
 	Creds      *Credentials
-	SkipVerify *bool // nil leaves it to registries.conf
+	SkipVerify *bool  // nil leaves it to registries.conf
+	Anonymous  bool   // whatever credentials are stored
+	Token      string // a bearer token in place of credentials
+	DaemonHost string // where docker-daemon: listens; "" is the usual socket
 }
 
 // Credentials are a user's for one registry.
@@ -58,7 +64,13 @@ func (r Remote) apply(sys *types.SystemContext) {
 	if r.Creds != nil {
 		sys.DockerAuthConfig = &types.DockerAuthConfig{Username: r.Creds.User, Password: r.Creds.Password}
 	}
+	if r.Anonymous {
+		sys.DockerAuthConfig = &types.DockerAuthConfig{}
+	}
+	sys.DockerBearerRegistryToken = r.Token
+	sys.DockerDaemonHost, sys.DockerDaemonCertPath = r.DaemonHost, r.CertDir
 	if r.SkipVerify != nil {
+		sys.DockerDaemonInsecureSkipTLSVerify = *r.SkipVerify
 		sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(*r.SkipVerify)
 		sys.OCIInsecureSkipTLSVerify = *r.SkipVerify
 	}
@@ -176,9 +188,13 @@ func (s *Store) pullOne(ctx context.Context, sys *types.SystemContext, name refe
 			return id, nil
 		}
 	}
+	crypt, err := newCrypt(nil, nil, opts.DecryptionKeys)
+	if err != nil {
+		return "", err
+	}
 	again := retry{left: opts.Retries, delay: opts.RetryDelay}
 	for {
-		id, err := s.fetch(ctx, from, sys, []string{name.String()})
+		id, err := s.fetchFrom(ctx, guarded{ImageReference: from, stall: s.opts.Stall, decrypt: crypt.decrypt}, sys, []string{name.String()})
 		if err == nil {
 			return id, nil
 		}

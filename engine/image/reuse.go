@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/pkg/blobinfocache/memory"
@@ -24,13 +25,14 @@ import (
 
 // pushed is an image on its way out.
 type pushed struct {
+	config   digest.Digest
 	layers   []string         // IDs, bottom first
 	original []types.BlobInfo // what its manifest names
 	plain    []types.BlobInfo // what the store has in place of that
 }
 
 func (s *Store) pushed(ctx context.Context, img *storage.Image, from *stored, sys *types.SystemContext) (*pushed, error) {
-	p := &pushed{}
+	p := &pushed{config: digest.NewDigestFromEncoded(digest.SHA256, img.ID)}
 	key := storage.ImageDigestBigDataKey
 	if from.instance != nil {
 		key = storage.ImageDigestManifestBigDataNamePrefix + "-" + from.instance.String()
@@ -98,13 +100,19 @@ func (s *Store) reuse(ctx context.Context, from *stored, to types.ImageReference
 	if err != nil {
 		return err
 	}
+	// The first question is asked alone, and its answer says whether the registry
+	// lets us in: the library asks for several layers at once, and would offer a
+	// wrong password as often.
+	if _, _, err := dest.TryReusingBlob(ctx, types.BlobInfo{Digest: p.config, Size: -1}, memory.New(), false); err != nil {
+		return err
+	}
 	from.layers = slices.Clone(p.plain)
 	for i, id := range p.layers {
 		for _, blob := range s.candidates(p, i, want, docker) {
 			cache := locations(to.Transport(), reference.Domain(named), blob, repos[id])
 			has, _, err := dest.TryReusingBlob(ctx, blob, cache, false)
 			if err != nil {
-				return err
+				return midway(err, true)
 			}
 			if has {
 				from.layers[i] = blob

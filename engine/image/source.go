@@ -8,8 +8,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	cryptconfig "github.com/containers/ocicrypt/config"
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
@@ -29,6 +31,10 @@ type guarded struct {
 	stall time.Duration
 	// only, if set, are the digests of the manifests that may come.
 	only []digest.Digest
+	// passed, if set, is told that the manifest has come.
+	passed *atomic.Bool
+	// decrypt is how layers are decrypted, nil is not at all.
+	decrypt *cryptconfig.DecryptConfig
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
@@ -38,13 +44,14 @@ func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (
 	if err != nil {
 		return nil, dog.explain(err)
 	}
-	return &guardedSource{src, g.stall, g.only}, nil
+	return &guardedSource{src, g.stall, g.only, g.passed}, nil
 }
 
 type guardedSource struct {
 	types.ImageSource
-	stall time.Duration
-	only  []digest.Digest
+	stall  time.Duration
+	only   []digest.Digest
+	passed *atomic.Bool
 }
 
 // GetManifest refuses documents that two readers could take for two things
@@ -55,6 +62,9 @@ func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest
 	b, mime, err := g.ImageSource.GetManifest(ctx, instance)
 	if err != nil {
 		return nil, "", dog.explain(err)
+	}
+	if g.passed != nil {
+		g.passed.Store(true)
 	}
 	if g.only != nil {
 		if d, err := manifest.Digest(b); err != nil || !slices.Contains(g.only, d) {

@@ -59,7 +59,11 @@ func (s *Store) pullRef(ctx context.Context, what string, ref types.ImageReferen
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.fetch(ctx, ref, sys, names)
+	crypt, err := newCrypt(nil, nil, opts.DecryptionKeys)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.fetchFrom(ctx, guarded{ImageReference: ref, stall: s.opts.Stall, decrypt: crypt.decrypt}, sys, names)
 	if err != nil {
 		return nil, fmt.Errorf("pull %s: %w", what, err)
 	}

@@ -27,11 +27,13 @@ var images = []Row{
 		Attack: "digests with a path in them; layers with URLs elsewhere that want credentials; a helper that is missing",
 		Tests: []Test{
 			in("engine/image", "TestCredentialsStayHome"), in("engine/image", "TestCredentialsStayWithTheDestination"),
-			in("engine/image", "TestHostileImages"), in("engine/image", "TestLogin"),
+			in("engine/image", "TestCopyAsksNobodyElse"), in("engine/image", "TestHostileImages"), in("engine/image", "TestLogin"),
 		},
 		Control: "the registry does get the credentials that are its own",
 		Breaks: []Break{{
 			"engine/image/source.go", "info.URLs = nil", "_ = info.URLs", in("engine/image", "TestCredentialsStayHome"),
+		}, {
+			"engine/image/copystore.go", "len(l.URLs) > 0", "len(l.URLs) < 0", in("engine/image", "TestCopyAsksNobodyElse"),
 		}},
 	},
 	{
