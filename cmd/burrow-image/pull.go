@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func (r *remoteFlags) add(f *pflag.FlagSet, authFile string) {
 }
 
 func (r *remoteFlags) remote(f *pflag.FlagSet) (image.Remote, error) {
-	out := image.Remote{AuthFile: r.authFile, CertDir: r.certDir}
+	out := image.Remote{AuthFile: r.authFile, CertDir: r.certDir, DaemonHost: os.Getenv("DOCKER_HOST")}
 	if f.Changed("tls-verify") {
 		skip := !r.tlsVerify
 		out.SkipVerify = &skip

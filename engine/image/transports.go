@@ -10,9 +10,12 @@ import (
 
 	"go.podman.io/image/v5/directory"
 	dockerarchive "go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/daemon"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // transports are the places other than registries that Pull fetches from, by
@@ -24,6 +27,7 @@ var transports = map[string]func(*Store, context.Context, string, PullOptions) (
 	"docker-archive": (*Store).pullDockerArchive,
 
 	"containers-storage": (*Store).pullStorage,
+	"docker-daemon":      (*Store).pullDaemon,
 }
 
 // isTransport says that a word names a transport of other engines, not an
@@ -52,6 +56,20 @@ func (s *Store) pullDir(ctx context.Context, path string, opts PullOptions) ([]s
 		return nil, fmt.Errorf("pull dir:%s: %w", path, err)
 	}
 	return s.pullRef(ctx, "dir:"+path, ref, opts, localName(path))
+}
+
+// pullDaemon takes docker-daemon:NAME:TAG or docker-daemon:ID from a Docker on this machine.
+func (s *Store) pullDaemon(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
+	what := "docker-daemon:" + rest
+	ref, err := daemon.ParseReference(rest)
+	if err != nil {
+		return nil, hint.New(fmt.Errorf("pull %s: %w", what, err), "burrow pull docker-daemon:NAME:TAG")
+	}
+	var names []string
+	if named := ref.DockerReference(); named != nil {
+		names = []string{named.String()}
+	}
+	return s.pullRef(ctx, what, ref, opts, names)
 }
 
 func (s *Store) pullRef(ctx context.Context, what string, ref types.ImageReference, opts PullOptions, names []string) ([]string, error) {
