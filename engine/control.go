@@ -242,9 +242,10 @@ func Settle(ctx context.Context, d paths.Dirs, rec Record) (Record, error) {
 // claimed it: the record has one writer. Where nothing can be written, who looks
 // next finds it out again.
 func (r Record) settleClaimed(d paths.Dirs) (Record, error) {
+	settleExecs(d, r, true)
+	_ = settleTrail(d, r, true)
 	r.Exited, r.ExitCode, r.Finished = true, exitUnknown, time.Now().UTC()
 	r.Error = "supervisor was killed: exit status unknown"
-	noteLost(d, r)
 	_ = os.Remove(attachSocket(d, r.ID))
 	err := saveRecord(r.dir, r)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EDQUOT) {

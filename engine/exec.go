@@ -52,6 +52,9 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	defer r.cleanUp()
 	r.adopt(rec)
 	r.record = rec
+	if !e.Unrecorded {
+		settleExecs(o.Dirs, rec, false)
+	}
 	r.joinCgroup(ctx, rec)
 	if err := r.joinConfig(ctx, rec, e); err != nil {
 		return Exit{ID: rec.ID}, err
@@ -68,10 +71,11 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 		return Exit{ID: rec.ID}, err
 	}
 	if e.Detach {
+		ended := r.noteExec(c.PID(), e)
 		if err := c.Exec(); err != nil {
+			ended(execFailedCode(err), err)
 			return Exit{ID: rec.ID}, err
 		}
-		r.noteExec(c.PID(), e)
 		return Exit{ID: rec.ID, Detached: true}, nil
 	}
 	defer c.Destroy()
@@ -80,11 +84,16 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 		return Exit{ID: rec.ID}, err
 	}
 	defer session.restore()
+	ended := r.noteExec(c.PID(), e)
 	if err := c.Exec(); err != nil {
+		ended(execFailedCode(err), err)
 		return Exit{ID: rec.ID}, err
 	}
-	r.noteExec(c.PID(), e)
-	return r.wait(ctx, c, session)
+	exit, err := r.wait(ctx, c, session)
+	if err == nil {
+		ended(exit.Code(), nil)
+	}
+	return exit, err
 }
 
 // joinConfig works out what the process is, from the container's record and

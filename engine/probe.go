@@ -113,15 +113,20 @@ func Probe(ctx context.Context, id string, c health.Check, o Options) health.Res
 // notRun is the result of a check whose command never ran, with the exit code of a
 // shell where the command is to blame.
 func notRun(r health.Result, err error) health.Result {
-	r.ExitCode, r.End, r.Output = exitFailed, time.Now().UTC(), err.Error()
-	var exec *launch.ExecError
-	if errors.As(err, &exec) && exec.Step == launch.GateExec {
-		r.ExitCode = 126
-		if errors.Is(exec.Err, syscall.ENOENT) {
-			r.ExitCode = 127
-		}
-	}
+	r.ExitCode, r.End, r.Output = execFailedCode(err), time.Now().UTC(), err.Error()
 	return r
+}
+
+// execFailedCode is a shell's exit code where the command is to blame for an error.
+func execFailedCode(err error) int {
+	var exec *launch.ExecError
+	switch {
+	case !errors.As(err, &exec) || exec.Step != launch.GateExec:
+		return exitFailed
+	case errors.Is(exec.Err, syscall.ENOENT):
+		return 127
+	}
+	return 126
 }
 
 // output keeps the beginning of what is written to a pipe and throws the rest away.

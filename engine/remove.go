@@ -150,6 +150,10 @@ func (r Record) kill(ctx context.Context) error {
 // no such container, and what is left of it is on the list of what may be reclaimed.
 func removeClaimed(d paths.Dirs, rec Record) error {
 	dir := filepath.Join(d.Containers(), rec.ID)
+	settleExecs(d, rec, true)
+	if rec.abandoned() && rec.unseenEnd() {
+		_ = settleTrail(d, rec, true) // its run was killed; on a full disk removing must go on
+	}
 	name := currentName(dir, rec.Name)
 	if rec.Remove {
 		if full, err := LoadRecord(dir); err == nil {
@@ -253,9 +257,7 @@ func reclaimContainer(d paths.Dirs, id string) {
 	}
 	defer hold.Close()
 	rec.ID = id
-	if removeClaimed(d, rec) == nil && rec.PID != 0 {
-		noteLost(d, rec)
-	}
+	_ = removeClaimed(d, rec)
 }
 
 func older(path string, age time.Duration) bool {

@@ -165,11 +165,13 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	exit, err := r.wait(ctx, c, session)
 	exit.Again = unwatch()
 	r.killStragglers(mounts)
+	<-noted
 	if err != nil {
+		_ = settleTrail(r.opts.Dirs, r.record, true)
 		return Exit{ID: r.id}, err
 	}
 	exit.OOMKilled = r.outOfMemory(exit)
-	<-noted
+	settleExecs(r.opts.Dirs, r.record, true)
 	r.noteEnd(exit)
 	r.ended(exit)
 	select {

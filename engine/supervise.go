@@ -134,6 +134,9 @@ func claimToStart(ctx context.Context, rec Record) (Record, *os.File, error) {
 // announce says in the record that the container is being started, and by whom: who
 // wants to stop or to remove it meanwhile must find it out.
 func (r *run) announce() (err error) {
+	if settleExecs(r.opts.Dirs, r.record, true); r.record.unseenEnd() {
+		_ = settleTrail(r.opts.Dirs, r.record, true) // of a run that was killed
+	}
 	if r.record.Owner, err = sys.ProcIDOf(os.Getpid()); err != nil {
 		return err
 	}

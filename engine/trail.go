@@ -19,7 +19,7 @@ func (r *run) note(kind audit.Kind, more func(*audit.Record)) {
 	if more != nil {
 		more(&a)
 	}
-	if err := audit.At(r.opts.Dirs.State).Append(a); err != nil {
+	if _, err := audit.At(r.opts.Dirs.State).Append(a); err != nil {
 		r.warn("%v", err)
 	}
 }
@@ -62,28 +62,59 @@ func (r *run) noteHealth(s health.Status) {
 	r.note(audit.HealthStatus, func(a *audit.Record) { a.Health = string(s) })
 }
 
-func (r *run) noteExec(pid int, e ExecSpec) {
+// noteExec writes the beginning of an exec, before its process is let go: nobody but
+// this one knows of it. The function it returns writes the end, if anybody has seen it.
+func (r *run) noteExec(pid int, e ExecSpec) (end func(code int, why error)) {
 	if e.Unrecorded {
-		return
+		return func(int, error) {}
 	}
-	r.note(audit.Exec, func(a *audit.Record) {
-		a.PID, a.Started, a.ArgvSHA256 = pid, 0, audit.Argv(e.Args)
-		if id, err := sys.ProcIDOf(pid); err == nil {
-			a.Started = id.Start
+	unmark := func() {}
+	a := r.record.auditRecord(audit.Exec)
+	a.UID, _ = r.opts.UIDs.Host(0)
+	a.PID, a.Started, a.ArgvSHA256 = pid, 0, audit.Argv(e.Args)
+	proc, err := sys.ProcIDOf(pid)
+	if err == nil {
+		a.Started = proc.Start
+		unmark, err = r.markExec(proc)
+	}
+	if err != nil {
+		r.warn("%v", err)
+	}
+	trail := audit.At(r.opts.Dirs.State)
+	since, err := trail.Append(a)
+	if err != nil {
+		r.warn("%v", err)
+	}
+	return func(code int, why error) {
+		a.Kind, a.ExitCode = audit.ExecDied, &code
+		if why != nil {
+			a.Error = why.Error()
 		}
-	})
+		if err := trail.AppendEnd(a, since); err != nil {
+			r.warn("%v", err)
+			return // the mark stays
+		}
+		unmark()
+	}
 }
 
-// noteLost records an end that nobody saw, and noteRemoved that a container is
-// gone. They are written by whoever finds out.
-func noteLost(d paths.Dirs, rec Record) { noteOutside(d, rec, audit.Lost) }
+func (r *run) markExec(p sys.ProcID) (unmark func(), err error) {
+	owner, err := sys.ProcIDOf(os.Getpid())
+	if err != nil {
+		return func() {}, err
+	}
+	unmark, err = markExec(r.dir, execMark{Process: p, Owner: owner})
+	if err != nil {
+		return func() {}, err
+	}
+	return unmark, nil
+}
 
-func noteRemoved(d paths.Dirs, rec Record) { noteOutside(d, rec, audit.Remove) }
-
-func noteOutside(d paths.Dirs, rec Record, kind audit.Kind) {
-	a := rec.auditRecord(kind)
+// noteRemoved records that a container is gone. It is written by whoever removes it.
+func noteRemoved(d paths.Dirs, rec Record) {
+	a := rec.auditRecord(audit.Remove)
 	a.UID = hostUID()
-	_ = audit.At(d.State).Append(a) // on a full disk removing must go on
+	_, _ = audit.At(d.State).Append(a) // on a full disk removing must go on
 }
 
 // hostUID is the invoking user's UID, also inside the anchor, where it shows as 0.

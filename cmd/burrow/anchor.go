@@ -133,12 +133,12 @@ func explainStart(ctx context.Context, c caller, err error) error {
 	return doctor.ExplainStart(ctx, doctorEnv(c), err)
 }
 
-// withoutStage is the environment less our own variable, and for root with the
-// directories that its anchor uses in place of its own.
+// withoutStage is the environment less our own variables, but for those that a process in the
+// anchor inherits, and for root with the directories that its anchor uses in place of its own.
 func withoutStage(env []string) []string {
-	var own []string
+	own := stage.Inherited()
 	if asRoot() {
-		own = paths.RootEnv().Vars()
+		own = append(own, paths.RootEnv().Vars()...)
 	}
 	out := make([]string, 0, len(env)+len(own))
 	for _, kv := range env {

@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/userns"
 )
 
 // trailFlags select records of the trail.
@@ -52,16 +54,29 @@ func (a *app) auditCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.showTrail(cmd.Context(), f) },
 	}
 	f.define(cmd)
-	cmd.AddCommand(&cobra.Command{
-		Use: "verify", Short: "Check that no record was changed, left out or inserted", Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+	cmd.AddCommand(a.auditVerifyCommand())
+	return cmd
+}
+
+func (a *app) auditVerifyCommand() *cobra.Command {
+	var withJournal bool
+	cmd := &cobra.Command{
+		Use: "verify [OPTIONS]", Short: "Check that no record was changed, left out or inserted",
+		Long: "Check that no record was changed, left out or inserted. The chain cannot tell that records at its end are missing, " +
+			"or that it was written anew as a whole: --journal can, as the same records are in the journal.",
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, _, err := whoAmI()
 			if err != nil {
 				return err
 			}
+			engine.SettleTrail(c.dirs)
+			if withJournal {
+				return a.verifyWithJournal(cmd.Context(), c)
+			}
 			n, err := audit.At(c.dirs.State).Verify()
 			if errors.Is(err, audit.ErrBroken) {
-				return hint.New(err, "journalctl --user SYSLOG_IDENTIFIER=burrow has the same records where there is a journal")
+				return hint.New(err, "journalctl SYSLOG_IDENTIFIER=burrow has the same records where there is a journal")
 			}
 			if err != nil {
 				return err
@@ -69,8 +84,35 @@ func (a *app) auditCommand() *cobra.Command {
 			fmt.Fprintf(a.out, "%d records, the chain holds\n", n)
 			return nil
 		},
-	})
+	}
+	cmd.Flags().BoolVar(&withJournal, "journal", false, "compare with the journal, which is not yours to change")
 	return cmd
+}
+
+func (a *app) verifyWithJournal(ctx context.Context, c caller) error {
+	uids, _, err := userns.Maps(ctx, userns.User{Name: c.name, UID: uint32(c.uid), GID: uint32(c.gid)})
+	if err != nil {
+		return err
+	}
+	uid, ok := uids.Host(0) // root's containers are its first sub-ID's
+	if !ok {
+		uid = uint32(c.uid)
+	}
+	w, err := audit.At(c.dirs.State).VerifyJournal(ctx, uid)
+	if errors.Is(err, audit.ErrBroken) {
+		return hint.New(err, fmt.Sprintf("journalctl SYSLOG_IDENTIFIER=burrow _UID=%d has the same records", uid))
+	}
+	if err != nil {
+		return err
+	}
+	if w.Records > 0 && w.Journal == 0 {
+		return hint.New(errors.New("the journal has none of these records"), "burrow audit verify checks the chain alone")
+	}
+	fmt.Fprintf(a.out, "%d records, the chain holds, the journal has %d of them\n", w.Records, w.Journal)
+	if w.Earlier > 0 {
+		warn(a.err, fmt.Sprintf("the journal has seen %d earlier trails of yours begin", w.Earlier))
+	}
+	return nil
 }
 
 func (a *app) showTrail(ctx context.Context, f trailFlags) error {
@@ -82,6 +124,7 @@ func (a *app) showTrail(ctx context.Context, f trailFlags) error {
 	if err != nil {
 		return err
 	}
+	engine.SettleTrail(c.dirs)
 	show, err := a.recordPrinter(f.format)
 	if err != nil {
 		return err

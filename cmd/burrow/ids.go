@@ -50,30 +50,33 @@ func (a *app) whoisCommand() *cobra.Command {
 	var uid, gid bool
 	var format string
 	cmd := &cobra.Command{
-		Use: "whois [--uid|--gid] PID|ID", Short: "Say to which user and container a process or a host ID belongs",
+		Use: "whois [--uid|--gid] PID|ID [PID|ID...]", Short: "Say to which user and container a process or a host ID belongs",
 		Long: "Say to which user and container a process or a host ID belongs. A number is taken for the pid of a process " +
-			"if there is such a process, else for a user ID of the host.",
-		Args: exactly(1, "one pid or ID"),
+			"if there is such a process, else for a user ID of the host. Of several, --format json makes an array.",
+		Args: atLeastOne("a pid or ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.ParseUint(args[0], 10, 32)
-			if err != nil {
-				return hint.New(fmt.Errorf("%q is neither a pid nor an ID", args[0]), "burrow whois $(pgrep -n nginx)")
+			if format != "" && format != "text" && format != "json" {
+				return fmt.Errorf("--format %q: whois knows text and json", format)
+			}
+			numbers := make([]uint32, len(args))
+			for i, arg := range args {
+				n, err := strconv.ParseUint(arg, 10, 32)
+				if err != nil {
+					return hint.New(fmt.Errorf("%q is neither a pid nor an ID", arg), "burrow whois $(pgrep -n nginx)")
+				}
+				numbers[i] = uint32(n)
 			}
 			s, err := sources(cmd.Context())
 			if err != nil {
 				return err
 			}
-			answer, err := ask(s, uint32(n), uid, gid)
-			if err != nil {
-				return err
+			answers := make([]who.Answer, len(numbers))
+			for i, n := range numbers {
+				if answers[i], err = ask(s, n, uid, gid); err != nil {
+					return err
+				}
 			}
-			switch format {
-			case "json":
-				return a.printJSON(answer)
-			case "", "text":
-				return answer.WriteText(a.out)
-			}
-			return fmt.Errorf("--format %q: whois knows text and json", format)
+			return a.tellWho(answers, format)
 		},
 	}
 	cmd.Flags().BoolVar(&uid, "uid", false, "the number is a user ID of the host")
@@ -81,6 +84,24 @@ func (a *app) whoisCommand() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "", "text or json")
 	cmd.MarkFlagsMutuallyExclusive("uid", "gid")
 	return cmd
+}
+
+func (a *app) tellWho(answers []who.Answer, format string) error {
+	if format == "json" {
+		if len(answers) == 1 {
+			return a.printJSON(answers[0])
+		}
+		return a.printJSON(answers)
+	}
+	for i, answer := range answers {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		if err := answer.WriteText(a.out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func ask(s who.Sources, n uint32, uid, gid bool) (who.Answer, error) {

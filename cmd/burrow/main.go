@@ -16,7 +16,7 @@ import (
 	"runtime/debug"
 
 	"github.com/burrow-run/burrow/internal/stage"
-	_ "github.com/burrow-run/burrow/userns/nsjoin" // enters the anchor before Go starts
+	"github.com/burrow-run/burrow/userns/nsjoin" // enters the anchor before Go starts
 )
 
 func init() {
@@ -37,6 +37,7 @@ func run(ctx context.Context, args []string) int {
 	if err := checkDescriptors(); err != nil {
 		return say(os.Stderr, err)
 	}
+	stage.SetLoginUID(nsjoin.LoginUID())
 	switch stage.Current() {
 	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
 		return command(ctx, args[1:])

@@ -17,7 +17,7 @@ func fill(t *testing.T, n int) (Trail, string) {
 	dir := t.TempDir()
 	trail := At(dir)
 	for range n {
-		if err := trail.Append(Record{Kind: Start, ID: "x", ArgvSHA256: Argv([]string{"a", "b"})}); err != nil {
+		if _, err := trail.Append(Record{Kind: Start, ID: "x", ArgvSHA256: Argv([]string{"a", "b"})}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestCutOffLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if err := trail.Append(Record{Kind: Died, ID: "after"}); err != nil {
+	if _, err := trail.Append(Record{Kind: Died, ID: "after"}); err != nil {
 		t.Fatal(err)
 	}
 	var last Record
@@ -99,7 +99,7 @@ func TestCutOffLine(t *testing.T) {
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("AUDIT_TEST_APPEND"); dir != "" {
 		for range 50 {
-			if err := At(dir).Append(Record{Kind: Exec, ID: "p"}); err != nil {
+			if _, err := At(dir).Append(Record{Kind: Exec, ID: "p"}); err != nil {
 				os.Exit(1)
 			}
 		}
@@ -134,7 +134,7 @@ func TestFollow(t *testing.T) {
 	go func() {
 		for range 3 {
 			time.Sleep(70 * time.Millisecond)
-			_ = trail.Append(Record{Kind: Start, ID: "f"})
+			_, _ = trail.Append(Record{Kind: Start, ID: "f"})
 		}
 	}()
 	n := 0
@@ -159,7 +159,7 @@ func TestArgv(t *testing.T) {
 func TestChainOfLongLines(t *testing.T) {
 	trail, _ := fill(t, 1)
 	for _, size := range []int{10, tailSize - 500, tailSize, 3 * tailSize, 9 * tailSize, 20} {
-		if err := trail.Append(Record{Kind: Start, ID: "x", Mounts: []string{strings.Repeat("m", size)}}); err != nil {
+		if _, err := trail.Append(Record{Kind: Start, ID: "x", Mounts: []string{strings.Repeat("m", size)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at uint, insert []byte, remove uint) {
 		trail := At(t.TempDir())
 		for range 4 {
-			if err := trail.Append(Record{Kind: "start", Name: "x"}); err != nil {
+			if _, err := trail.Append(Record{Kind: "start", Name: "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}

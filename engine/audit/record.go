@@ -10,10 +10,13 @@ const (
 	Create Kind = "create"
 	Start  Kind = "start"
 	Exec   Kind = "exec"
-	Died   Kind = "died"   // the container's first process has ended
-	Failed Kind = "failed" // the payload was never started
-	Lost   Kind = "lost"   // it ended, and nobody saw how
-	Remove Kind = "remove"
+	// ExecDied: the process of an exec has ended. Without an exit code nobody saw how:
+	// it was detached, or its command was killed.
+	ExecDied Kind = "exec_died"
+	Died     Kind = "died"   // the container's first process has ended
+	Failed   Kind = "failed" // the payload was never started
+	Lost     Kind = "lost"   // it ended, and nobody saw how
+	Remove   Kind = "remove"
 	// HealthStatus: the container's health has changed. A single check is no record.
 	HealthStatus Kind = "health_status"
 )
@@ -31,7 +34,7 @@ type Record struct {
 	ImageID string `json:"image_id,omitempty"`
 
 	UID      uint32 `json:"uid"`       // of the invoking user, on the host
-	LoginUID string `json:"login_uid"` // as the kernel has it
+	LoginUID string `json:"login_uid"` // on the host, of who writes; unset if it could not be set
 	PID      int    `json:"pid,omitempty"`
 	Started  uint64 `json:"start_time,omitempty"` // of PID, in clock ticks after boot
 	Userns   string `json:"userns,omitempty"`     // user:[inode]

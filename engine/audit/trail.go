@@ -33,16 +33,36 @@ type Trail struct{ path string }
 func At(state string) Trail { return Trail{filepath.Join(state, "audit.jsonl")} }
 
 // Append writes a record behind the last one, with its number, its time and the
-// hash that chains it. It also goes to journald; that it could not is no error.
-func (t Trail) Append(r Record) error {
-	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+// hash that chains it, and returns where that ends. It also goes to journald; that it could not is no error.
+func (t Trail) Append(r Record) (end int64, err error) {
+	f, err := t.open()
 	if err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return 0, err
 	}
 	defer f.Close()
 	if err := sys.LockFile(f); err != nil { // until Close
-		return fmt.Errorf("audit: %w", err)
+		return 0, fmt.Errorf("audit: %w", err)
 	}
+	if err := t.append(f, r); err != nil {
+		return 0, err
+	}
+	end, err = f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, fmt.Errorf("audit: %w", err)
+	}
+	return end, nil
+}
+
+func (t Trail) open() (*os.File, error) {
+	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return f, nil
+}
+
+// append does it to the file whose lock the caller has.
+func (t Trail) append(f *os.File, r Record) error {
 	last, err := lastLine(f)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
@@ -55,9 +75,7 @@ func (t Trail) Append(r Record) error {
 		r.Seq, r.Prev = before.Seq+1, hash(last)
 	}
 	r.Time = time.Now().UTC()
-	if b, err := os.ReadFile("/proc/self/loginuid"); err == nil {
-		r.LoginUID = string(b)
-	}
+	r.LoginUID = loginUID()
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("bug: encode audit record: %w", err)
@@ -65,7 +83,7 @@ func (t Trail) Append(r Record) error {
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	toJournal(r)
+	toJournal(r, hash(line))
 	return nil
 }
 
@@ -106,13 +124,13 @@ const tailSize = 4 << 10
 // journalPatience is how long a record waits for a journal that is behind.
 const journalPatience = 2 * time.Second
 
-func toJournal(r Record) {
+func toJournal(r Record, sum string) {
 	c, err := journal.Dial(journal.Socket, journalPatience)
 	if err != nil {
 		return
 	}
 	defer c.Close()
-	_ = c.Send(journalFields(r)...)
+	_ = c.Send(append(journalFields(r), journal.Text(journalSum, sum))...)
 }
 
 // journalFields are a record's in the journal. Who the user is, the kernel tells
@@ -122,7 +140,7 @@ func journalFields(r Record) []journal.Field {
 		journal.Text("MESSAGE", fmt.Sprintf("container %s %.12s: %s", r.Name, r.ID, r.Kind)),
 		journal.Text("PRIORITY", "6"), journal.Text("SYSLOG_IDENTIFIER", "burrow"),
 		journal.Text(JournalEvent, string(r.Kind)), journal.Text(JournalID, r.ID),
-		journal.Text("BURROW_SEQ", strconv.FormatUint(r.Seq, 10)), journal.Text("BURROW_PREV", r.Prev),
+		journal.Text(journalSeq, strconv.FormatUint(r.Seq, 10)), journal.Text("BURROW_PREV", r.Prev),
 	}
 	add := func(name, value string) {
 		if value != "" {
@@ -133,6 +151,10 @@ func journalFields(r Record) []journal.Field {
 	add("IMAGE_NAME", r.Image)
 	add("IMAGE_DIGEST", r.ImageID)
 	add("ARGV_SHA256", r.ArgvSHA256)
+	if r.PID != 0 {
+		add("BURROW_PID", strconv.Itoa(r.PID))
+		add("BURROW_PID_START", strconv.FormatUint(r.Started, 10))
+	}
 	add("USERNS", r.Userns)
 	add("CGROUP", r.Cgroup)
 	add("MOUNTS", strings.Join(r.Mounts, "\n"))
@@ -148,6 +170,9 @@ func journalFields(r Record) []journal.Field {
 const (
 	JournalEvent = "BURROW_EVENT"
 	JournalID    = "BURROW_ID"
+
+	journalSeq = "BURROW_SEQ"
+	journalSum = "BURROW_SHA256" // of the line in the trail
 )
 
 // Argv is the hash of a command line.
@@ -209,35 +234,4 @@ func pause(ctx context.Context) error {
 	case <-time.After(50 * time.Millisecond):
 		return nil
 	}
-}
-
-// Verify checks the chain and returns how many records it has. The error names
-// the first line at which it does not hold. What is missing at the end cannot be
-// seen from the file alone: compare the count, or the journal.
-func (t Trail) Verify() (records int, err error) {
-	f, err := os.Open(t.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("audit: %w", err)
-	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, maxLine)
-	prev := ""
-	for sc.Scan() {
-		var r Record
-		switch err := json.Unmarshal(sc.Bytes(), &r); {
-		case err != nil:
-			return records, fmt.Errorf("%w at line %d: it is no record", ErrBroken, records+1)
-		case r.Prev != prev:
-			return records, fmt.Errorf("%w at line %d: the line before was changed, or one is missing", ErrBroken, records+1)
-		case r.Seq != uint64(records)+1:
-			return records, fmt.Errorf("%w at line %d: it has number %d", ErrBroken, records+1, r.Seq)
-		}
-		prev = hash(sc.Bytes())
-		records++
-	}
-	return records, sc.Err()
 }

@@ -1,7 +1,6 @@
 package ctrlog
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -9,7 +8,7 @@ import (
 )
 
 // ErrNoJournal means that journald cannot be written to or read.
-var ErrNoJournal = errors.New("no journal")
+var ErrNoJournal = journal.ErrNone
 
 // CheckJournal says whether there is a journald that takes logs.
 func CheckJournal() error {

@@ -1,14 +1,10 @@
 package ctrlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/burrow-run/burrow/internal/hint"
@@ -57,7 +53,6 @@ type journalReader struct {
 
 func (r *journalReader) args(more []string) []string {
 	args := []string{
-		"--quiet", "--no-pager", "--output=export",
 		"--output-fields=MESSAGE,PRIORITY,CONTAINER_ID_FULL,CONTAINER_PARTIAL_MESSAGE",
 	}
 	if !r.q.Since.IsZero() {
@@ -77,41 +72,11 @@ func (r *journalReader) args(more []string) []string {
 
 // read hands on what journalctl prints until it ends.
 func (r *journalReader) read(ctx context.Context, more []string, fn func(journal.Entry) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	cmd := exec.CommandContext(ctx, "journalctl", r.args(more)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
+	err := journal.Read(ctx, r.args(more), fn)
+	if errors.Is(err, journal.ErrNone) {
+		return hint.New(err, hint.Of(err)+"; --log-driver=k8s-file needs no journal")
 	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return hint.New(fmt.Errorf("%w: journalctl is not installed", ErrNoJournal), "apt install systemd")
-	}
-	if err != nil {
-		return fmt.Errorf("start journalctl: %w", err)
-	}
-	seen := 0
-	readErr := journal.Decode(out, func(e journal.Entry) error {
-		seen++
-		return fn(e)
-	})
-	if readErr != nil {
-		stop()
-	}
-	err = cmd.Wait()
-	switch {
-	case readErr != nil:
-		return readErr
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil, seen == 0 && said.Len() > 0:
-		line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
-		return hint.New(fmt.Errorf("%w: journalctl: %s", ErrNoJournal, line),
-			"as root: usermod -aG systemd-journal USER lets a user read it; --log-driver=k8s-file needs no journal")
-	}
-	return nil
+	return err
 }
 
 // entry turns an entry of the journal into a line.

@@ -37,12 +37,16 @@ func (s Stage) Inside() bool { return s == Supervisor || s == Check || s.Root() 
 // Root says that a process of this stage works for host root, in root's anchor.
 func (s Stage) Root() bool { return s == RootSupervisor || s == RootCheck }
 
-// envName is also known to userns/nsjoin/enter.c.
-const envName = "BURROW_STAGE"
+// Names that userns/nsjoin/enter.c knows too.
+const (
+	envName  = "BURROW_STAGE"
+	envLogin = "BURROW_LOGINUID"
+)
 
-// Current returns the stage of this process. The variable that carries it is
-// removed from the environment, so that no payload and no helper sees it.
+// Current returns the stage of this process. The variables that carry it and the
+// login UID are removed from the environment, so that no payload and no helper sees them.
 var Current = sync.OnceValue(func() Stage {
+	_ = os.Unsetenv(envLogin)
 	v, ok := os.LookupEnv(envName)
 	if !ok {
 		return Command
@@ -51,6 +55,24 @@ var Current = sync.OnceValue(func() Stage {
 	name, _, _ := strings.Cut(v, ":")
 	return Stage(name)
 })
+
+var login string
+
+// SetLoginUID is for main, which learns it from the constructor in userns/nsjoin.
+func SetLoginUID(uid string) { login = uid }
+
+// LoginUID is the login UID of this process as the host has it, where it is not the
+// user's own; see userns/nsjoin.
+func LoginUID() string { return login }
+
+// Inherited is what a process that is started in the anchor has to have in its
+// environment besides its stage.
+func Inherited() []string {
+	if v := LoginUID(); v != "" {
+		return []string{envLogin + "=" + v}
+	}
+	return nil
+}
 
 // Env is the environment entry that makes a process start as s; detail is for
 // the constructor in userns/nsjoin, e.g. "mounts".

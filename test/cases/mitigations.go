@@ -59,6 +59,15 @@ var mitigations = []Mitigation{
 	{"login UID", Break{
 		"userns/nsjoin/enter.c", "if (strcmp(buf, \"4294967295\") != 0)\n\t\treturn;", "return;", in("userns/nsjoin", "TestLoginUID"),
 	}},
+	{"the end of what was killed", Break{
+		"engine/execs.go", "if rec.unseenEnd() && rec.abandoned() {", "if rec.unseenEnd() && rec.abandoned() && rec.PID < 0 {", cmd("TestScript/every-start-has-an-end"),
+	}},
+	{"an end is written once", Break{
+		"engine/audit/settle.go", "if l.ended[end.process()] {", "if l.ended[end.process()] && end.PID < 0 {", in("engine/audit", "TestEndIsWrittenOnce"),
+	}},
+	{"the journal is compared", Break{
+		"engine/audit/verify.go", "case last > w.Records:", "case last < 0:", in("engine/audit", "TestJournalFindsMore"),
+	}},
 	{"slirp4netns is filtered", Break{
 		"slirp/slirp4netns.go", "\t\t\"--enable-seccomp\",\n", "", in("slirp", "TestPosture"),
 	}},

@@ -90,6 +90,81 @@ func TestAuditNamesTheInvokingUser(t *testing.T) {
 	}
 }
 
+// Fifty execs are fifty records, whoever executes inside: for an administrator who asks
+// ausearch as its manual says.
+func TestAuditCountsExecs(t *testing.T) {
+	g := enterWithBurrow(t)
+	g.loadRules()
+	c := g.start("alice", busybox+" sleep 1000")
+	for _, user := range []struct{ uid, execs int }{{0, 20}, {5, 20}, {1000, 10}} {
+		g.must("alice", fmt.Sprintf(`burrow exec --user %d %s sh -c 'i=0; while [ $i -lt %d ]; do /bin/echo fifty-%[1]d; i=$((i+1)); done' >/dev/null`, user.uid, c.name, user.execs))
+		// busybox has links for its programs, so it is the argument that tells them.
+		found := strings.Fields(g.must("root", fmt.Sprintf(`sleep 1; ausearch --input-logs -k exec -ul 1000 --raw | ausearch -m EXECVE --raw 2>/dev/null | grep -c 'a1="fifty-%d"'`, user.uid)))
+		if len(found) != 1 || found[0] != strconv.Itoa(user.execs) {
+			t.Errorf("UID %d: ausearch finds %v of %d", user.uid, found, user.execs)
+		}
+	}
+	auids, uids := map[int]int{}, map[int]int{}
+	for _, r := range g.records("0", `a1="fifty-`) {
+		auids[r.auid]++
+		uids[r.uid]++
+		if !strings.HasPrefix(r.key, `"exec"`) {
+			t.Errorf("key %s: %s", r.key, r.text)
+		}
+	}
+	// UID 5 and 1000 of the container are sub-IDs; which ones, whois says.
+	if auids[1000] != 50 || len(auids) != 1 || uids[1000] != 20 || len(uids) != 3 {
+		t.Errorf("auids %v, UIDs %v, want 50 of alice's, 20 of them by herself", auids, uids)
+	}
+	for uid, n := range uids {
+		inside := map[int]string{20: "inside UID 5", 10: "inside UID 1000"}[n]
+		if uid == 1000 {
+			continue
+		}
+		if got := g.must("alice", fmt.Sprintf("burrow whois --uid %d", uid)); uid < 100000 || uid >= 165536 || !strings.Contains(got, inside) || !strings.Contains(got, c.name) {
+			t.Errorf("UID %d: whois says %q, want %s of %s", uid, got, inside, c.name)
+		}
+	}
+	out := g.must("root", "journalctl --sync; journalctl -q --no-pager -o cat --output-fields=BURROW_EVENT _AUDIT_LOGINUID=1000 BURROW_NAME="+c.name)
+	if strings.Count(out, "exec\n") != 3 || strings.Count(out, "exec_died\n") != 3 || !strings.HasPrefix(out, "start\n") {
+		t.Errorf("the journal has %q, want one start and three execs, each with its end", out)
+	}
+}
+
+// A watch, as many sites have one, is about the host's file: what a container executes
+// is another one, although it has the same name. So the rules name system calls.
+func TestAuditWatchIsOfAFile(t *testing.T) {
+	g := enterWithBurrow(t)
+	g.auditRules("-D\n-w /usr/bin/busybox -p x -k watched")
+	seen := func(script, marker string) int {
+		g.must("alice", script)
+		r := g.run("root", "sleep 1; ausearch --input-logs -k watched --raw | grep -c "+marker)
+		n, err := strconv.Atoi(strings.TrimSpace(r.Stdout))
+		if err != nil {
+			t.Errorf("ausearch: %+v", r)
+		}
+		return n
+	}
+	if n := seen("burrow run --rm --network=none "+busybox+" /bin/busybox echo watched-inside", "watched-inside"); n != 0 {
+		t.Errorf("the watch has seen %d execs in a container", n)
+	}
+	if n := seen("/usr/bin/busybox echo watched-outside", "watched-outside"); n == 0 {
+		t.Error("the watch does not see the host's own")
+	}
+}
+
+// What make install puts there is what the tests load.
+func TestAuditRulesAreInstalled(t *testing.T) {
+	g := enterWithBurrow(t)
+	g.Cleanup(func() { g.run("root", "rm -f /etc/audit/rules.d/90-burrow.rules; augenrules --load; auditctl -D") })
+	out := g.must("root", `install -m 0640 /mnt/payload/contrib/90-burrow.rules /etc/audit/rules.d/ && augenrules --load && auditctl -l`)
+	for _, want := range []string{"execve", "newuidmap", "newgidmap", "/etc/subuid", "/etc/subgid", "setns", "key=exec", "key=idmap", "-k subid", "key=ns"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the rules lack %s:\n%s", want, out)
+		}
+	}
+}
+
 // Every process that a run starts, the helpers and newuidmap among them.
 func TestAuditSeesTheEngineToo(t *testing.T) {
 	g := enterWithBurrow(t)

@@ -7,7 +7,8 @@
 //	│                      kernels (6.1, 6.12) and initramfs images as root
 //	├─ Boot                qemu-system-x86_64 -accel tcg, disk as a snapshot: what
 //	│  │                   a test writes is gone with the process
-//	│  ├─ payload disk     bin/, the images' tars, the SELinux module, audit rules
+//	│  ├─ payload disk     bin/, the images' tars, the SELinux module, audit rules,
+//	│  │                   watch/ (who looks at all processes from inside), testdata/
 //	│  └─ Machine.Run      ssh: a real login through PAM, so a real user session,
 //	│                      loginuid and SELinux context
 //	└─ tests               *_test.go, each asks for what it needs

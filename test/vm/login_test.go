@@ -1,6 +1,8 @@
 package vm_test
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,29 +16,71 @@ import (
 const loginuidProbe = `burrow run --rm --network=none busybox sh -c "cat /proc/self/loginuid; echo; ` +
 	`(echo 5 >/proc/self/loginuid) 2>/dev/null || echo refused; cat /proc/self/loginuid; echo"`
 
+// origin is a way in which alice's process may have come about, and what its login UID is.
+type origin struct {
+	name, user, before string // the user who gives the command that before is
+	inside             string // what the probe prints
+	outside            string // of the payload, seen from the host; also what the trail has
+}
+
+const (
+	alices = "0\nrefused\n0\n"
+	kept   = "4294967295\nrefused\n4294967295\n"
+)
+
+var origins = []origin{
+	{"ssh", "alice", "%s", alices, "1000"},
+	{"service without PAM", "root", "systemd-run --uid=alice -P -q sh -c '%s'", alices, "1000"},
+	{"service with PAM", "root", "systemd-run --uid=alice -P -q -p PAMName=login sh -c '%s'", alices, "1000"},
+	// alice's manager lingers: it was started at boot, before she has logged in.
+	// What is in a unit of hers ends with it, unless that says otherwise.
+	{"unit of the user manager", "alice", "systemd-run --user -P -q -p KillMode=process sh -c '%s'", alices, "1000"},
+	{"setpriv, nothing but the UID", "root", "systemd-run -P -q setpriv --reuid alice --regid alice --init-groups env HOME=/home/alice sh -c '%s'", alices, "1000"},
+	// Root logged in and became alice: root answers for it.
+	{"su of root", "root", "su - alice -c '%s'", kept, "0"},
+}
+
+// twoOf are a container in the background, and a further process in it.
+func twoOf(name string) string {
+	return "burrow run -d --network=none --name " + name + " busybox sleep 1000; burrow exec " + name + " true"
+}
+
+// answersFor demands a login UID of what twoOf has started, from outside, and in the trail.
+func (g guest) answersFor(name, uid string) {
+	g.Helper()
+	g.Cleanup(func() { g.run("alice", "burrow rm -f "+name) })
+	pid := strings.TrimSpace(g.must("alice", "burrow inspect -f {{.State.Pid}} "+name))
+	out := g.must("root", "cat /proc/"+pid+"/loginuid; echo; cat /proc/$(($(ps -o ppid= -p "+pid+")))/loginuid")
+	if out != uid+"\n"+uid {
+		g.Errorf("outside, of payload and supervisor: %q, want %s", out, uid)
+	}
+	// The start is noted beside the payload: perhaps after the exec.
+	out = g.must("alice", "burrow audit --filter container="+name+" --format '{{.Kind}} {{.UID}} {{.LoginUID}}' | sort")
+	if want := fmt.Sprintf("exec 1000 %[1]s\nexec_died 1000 %[1]s\nstart 1000 %[1]s\n", uid); out != want {
+		g.Errorf("the trail has %q, want %q", out, want)
+	}
+}
+
 func TestLoginUIDFromEverywhere(t *testing.T) {
 	g := enterWithBurrow(t)
-	const alices, kept = "0\nrefused\n0\n", "4294967295\nrefused\n4294967295\n"
-	for _, c := range []struct{ name, user, before, want string }{
-		{"ssh", "alice", "%s", alices},
-		{"service without PAM", "root", "systemd-run --uid=alice -P -q sh -c '%s'", alices},
-		{"service with PAM", "root", "systemd-run --uid=alice -P -q -p PAMName=login sh -c '%s'", alices},
-		{"unit of the user manager", "alice", "systemd-run --user -P -q sh -c '%s'", alices},
-		{"setpriv, nothing but the UID", "root", "systemd-run -P -q setpriv --reuid alice --regid alice --init-groups env HOME=/home/alice sh -c '%s'", alices},
-		// Root logged in and became alice: root answers for it.
-		{"su of root", "root", "su - alice -c '%s'", kept},
-	} {
-		r := g.run(c.user, strings.Replace(c.before, "%s", loginuidProbe, 1))
-		if r.Code != 0 || r.Stdout != c.want {
-			t.Errorf("%s: %q, want %q (exit %d, %s)", c.name, r.Stdout, c.want, r.Code, r.Stderr)
-		}
+	for _, o := range origins {
+		t.Run(o.name, func(t *testing.T) {
+			g := guest{TB: t, machine: g.machine}
+			r := g.run(o.user, strings.Replace(o.before, "%s", loginuidProbe, 1))
+			if r.Code != 0 || r.Stdout != o.inside {
+				t.Errorf("inside: %q, want %q (exit %d, %s)", r.Stdout, o.inside, r.Code, r.Stderr)
+			}
+			name := "from-" + strconv.Itoa(len(o.name))
+			g.ok(o.name, g.run(o.user, strings.Replace(o.before, "%s", twoOf(name), 1)))
+			g.answersFor(name, o.outside)
+		})
 	}
 }
 
 func TestLoginUIDFromCron(t *testing.T) {
 	g := enterWithBurrow(t)
-	g.must("alice", "rm -f ~/cron.*; cat >~/cron.sh <<'EOF'\nPATH=/usr/local/bin:/usr/bin:/bin\n("+loginuidProbe+") >~/cron.out 2>&1; mv ~/cron.out ~/cron.done\nEOF\n"+
-		"echo '* * * * * sh ~/cron.sh' | crontab -")
+	g.must("alice", "rm -f ~/cron.*; cat >~/cron.sh <<'EOF'\nPATH=/usr/local/bin:/usr/bin:/bin\n("+loginuidProbe+") >~/cron.out 2>&1; "+twoOf("from-cron")+"; mv ~/cron.out ~/cron.done\nEOF\n"+
+		"echo '* * * * * [ -e ~/cron.done ] || sh ~/cron.sh' | crontab -")
 	t.Cleanup(func() { g.run("alice", "crontab -r") })
 	const want = "0\nrefused\n0\n"
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(2 * time.Second) {
@@ -44,6 +88,7 @@ func TestLoginUIDFromCron(t *testing.T) {
 			if r.Stdout != want {
 				t.Errorf("cron: %q, want %q", r.Stdout, want)
 			}
+			g.answersFor("from-cron", "1000")
 			return
 		}
 	}

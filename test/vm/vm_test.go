@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 //	BURROW_VM_KERNEL  6.1 (default) or 6.12
 //	BURROW_VM_SELINUX enforcing: boot and run everything so (default permissive)
 //	BURROW_REQUIRE_VM 1: what would be skipped fails
+//	BURROW_LONG       1: the attribution test runs ten minutes, not half of one
 func env(name, fallback string) string {
 	if v := os.Getenv(name); v != "" {
 		return v
@@ -38,6 +40,8 @@ type bed struct {
 	err     error
 	skip    bool // err is about the host, not about us
 	told    bool
+	tools   string // directory of programs of ours, beside the machine
+	noTools error  // why watch is not among them
 
 	burrow    sync.Once // installs it and loads alice's images
 	burrowErr error
@@ -52,6 +56,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+	}
+	if shared.tools != "" {
+		_ = os.RemoveAll(shared.tools)
 	}
 	os.Exit(code)
 }
@@ -80,16 +87,36 @@ func (b *bed) boot(log *slog.Logger) {
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
+	if b.tools, b.err = os.MkdirTemp("", "burrow-vm-tools-"); b.err != nil {
+		return
+	}
+	b.noTools = buildTool(ctx, "./watch", filepath.Join(b.tools, "watch"))
+	payload := vm.PayloadOf("../..", env("BURROW_BIN", "../../bin"), env("BURROW_IMAGES", "/var/tmp/burrow-test"))
+	payload["tools"], payload["testdata"] = b.tools, "testdata"
 	b.machine, b.err = vm.Boot(ctx, base, vm.Options{
 		Kernel:    env("BURROW_VM_KERNEL", "6.1"),
 		Enforcing: env("BURROW_VM_SELINUX", "") == "enforcing",
-		Payload: vm.PayloadOf("../..", env("BURROW_BIN", "../../bin"),
-			env("BURROW_IMAGES", "/var/tmp/burrow-test")),
-		Log: log,
+		Payload:   payload,
+		Log:       log,
 	})
 	if b.err == nil {
 		b.err = b.machine.MountPayload(ctx)
 	}
+}
+
+// buildTool builds a program that runs in the machine, static, for its C library need
+// not be this host's.
+func buildTool(ctx context.Context, pkg, target string) error {
+	compiler, err := exec.LookPath("go")
+	if err != nil {
+		compiler = "/usr/local/go/bin/go" // sudo has a PATH of its own
+	}
+	cmd := exec.CommandContext(ctx, compiler, "build", "-buildvcs=false", "-trimpath", "-o", target, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", pkg, err, out)
+	}
+	return nil
 }
 
 // guest is the machine in the hands of one test.

@@ -33,6 +33,7 @@ int burrow_as_root;
 int burrow_join_step;
 int burrow_join_errno;
 int burrow_loginuid_errno;
+char burrow_loginuid[32];
 int burrow_cwd_lost;
 
 /* Verbs that work inside the anchor; Go re-executes for any other that does. */
@@ -90,6 +91,20 @@ static void fix_loginuid(void)
 	if (write(fd, buf, n) != n)
 		burrow_loginuid_errno = errno ? errno : EIO;
 	close(fd);
+}
+
+/*
+ * A login UID other than our own, as after su or sudo, has no number in the anchor:
+ * there it reads as unset. So it is remembered; whoever is started in the anchor is told.
+ */
+static void remember_loginuid(void)
+{
+	char own[16];
+
+	snprintf(own, sizeof(own), "%u", getuid());
+	if (burrow_read_at(AT_FDCWD, "/proc/self/loginuid", burrow_loginuid, sizeof(burrow_loginuid)) < 0 ||
+	    strcmp(burrow_loginuid, own) == 0 || strcmp(burrow_loginuid, "4294967295") == 0)
+		burrow_loginuid[0] = '\0';
 }
 
 /* Opens the run directory if it is ours and nobody else can write it. */
@@ -355,8 +370,14 @@ void burrow_enter(int argc, char **argv)
 
 	unsigned int outer = UINT_MAX;
 	fix_loginuid();
-	if (geteuid() == 0 && !is_host_root(&outer))
+	if (geteuid() == 0 && !is_host_root(&outer)) {
+		const char *told = getenv("BURROW_LOGINUID");
+
+		if (told)
+			snprintf(burrow_loginuid, sizeof(burrow_loginuid), "%s", told);
 		return inside_already(outer);
+	}
+	remember_loginuid();
 	const char *stage = getenv("BURROW_STAGE");
 	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
 		     (stage && strncmp(stage, "joined", 6) == 0);

@@ -20,6 +20,7 @@ extern int burrow_as_root;
 extern int burrow_join_step;
 extern int burrow_join_errno;
 extern int burrow_loginuid_errno;
+extern char burrow_loginuid[32];
 extern int burrow_cwd_lost;
 // All are set before Go starts.
 */
@@ -55,6 +56,11 @@ func Err() error {
 // in the anchor, or was removed: it stands in the root directory now, and a
 // relative path must not be used.
 func CwdLost() bool { return C.burrow_cwd_lost != 0 }
+
+// LoginUID is the login UID of this process as the host has it, if it is set and not
+// that of the user himself: "0" after su of root. Else it is "", as for whoever was
+// started in the anchor by a process that is none of ours.
+func LoginUID() string { return C.GoString(&C.burrow_loginuid[0]) }
 
 // LoginUIDErr says why an unset login UID could not be set, or nil.
 func LoginUIDErr() error {
