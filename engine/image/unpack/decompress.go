@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/burrow-run/burrow/engine/image/unpack/inflate"
 )
 
 // Compression formats, as they are called in media types and file names.
@@ -28,7 +29,7 @@ const maxWindow = 128 << 20
 // decompress looks at the first bytes. What is in no known format is passed on
 // as it is: the tar reader will judge. The returned func frees the decoder.
 func decompress(r io.Reader) (plain io.Reader, format string, closer func(), err error) {
-	b := bufio.NewReaderSize(r, 1<<20)
+	b := bufio.NewReaderSize(r, chunkSize/4) // less than what is asked for at once is: it is then passed by
 	head, err := b.Peek(6)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", nil, err
@@ -36,7 +37,7 @@ func decompress(r io.Reader) (plain io.Reader, format string, closer func(), err
 	none := func() {}
 	switch format := sniff(head); format {
 	case formatGzip:
-		z, err := gzip.NewReader(b)
+		z, err := inflate.NewReader(b)
 		return z, format, none, broken(format, err)
 	case formatZstd:
 		z, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true))

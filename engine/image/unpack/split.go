@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
-	"hash/crc64"
 	"io"
 	"strconv"
 
@@ -32,8 +31,6 @@ type splitter struct {
 	err      error // of w; reported by close
 }
 
-var crcTable = crc64.MakeTable(crc64.ISO)
-
 func newSplitter(src io.Reader, out io.Writer) *splitter {
 	s := &splitter{src: src}
 	if out != nil {
@@ -60,7 +57,7 @@ func (s *splitter) begin() { s.content, s.crc = true, 0 }
 // payload adds content to the checksum.
 func (s *splitter) payload(b []byte) {
 	if s.content && s.w != nil {
-		s.crc = crc64.Update(s.crc, crcTable, b)
+		s.crc = crcUpdate(s.crc, b)
 	}
 }
 

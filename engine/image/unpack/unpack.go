@@ -67,7 +67,7 @@ func Unpack(ctx context.Context, root *os.File, r io.Reader, opts Options) (Resu
 	defer src.stop()
 	u := &unpacker{
 		ctx: ctx, root: int(root.Fd()), opts: opts, lastFD: -1,
-		buf: make([]byte, 1<<20), uids: map[uint32]struct{}{}, gids: map[uint32]struct{}{},
+		buf: make([]byte, chunkSize/2), uids: map[uint32]struct{}{}, gids: map[uint32]struct{}{},
 	}
 	u.meter = &meter{limits: opts.Limits, in: src.compressed}
 	u.split = newSplitter(src, opts.TarSplit)
