@@ -39,7 +39,7 @@ func (s *Store) CommitLayer(ctx context.Context, c plan.Commit, r io.Reader) (st
 		}
 		names = []string{full}
 	}
-	layer, err := s.stage(ctx, r, "")
+	layer, err := s.stage(ctx, r, claim{})
 	if err != nil {
 		return "", err
 	}

@@ -86,7 +86,7 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if info.Digest == "" {
 		stream = io.TeeReader(stream, digester.Hash())
 	}
-	staged, err := d.store.stage(ctx, stream, info.Digest)
+	staged, err := d.store.stage(ctx, stream, claim{info.Digest, info.Digest != ""})
 	if err != nil {
 		return types.BlobInfo{}, err
 	}

@@ -75,6 +75,12 @@ func TestHostileImages(t *testing.T) {
 			_ = os.Rename(old, filepath.Join(l.dir, "blobs/sha256", d.Encoded()))
 			l.layers[0].Digest = d
 		}, "igest"},
+		"layer digest and diff ID wrong": {func(l *ociDir) {
+			d := digest.FromString("claimed")
+			old := filepath.Join(l.dir, "blobs/sha256", l.layers[0].Digest.Encoded())
+			_ = os.Rename(old, filepath.Join(l.dir, "blobs/sha256", d.Encoded()))
+			l.layers[0].Digest, l.config.RootFS.DiffIDs[0] = d, d
+		}, "igest"},
 		"layer size wrong": {func(l *ociDir) { l.layers[0].Size += 7 }, ""},
 		"layer no tar": {func(l *ociDir) {
 			l.layers = nil

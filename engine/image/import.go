@@ -37,7 +37,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (st
 		}
 		names = []string{full}
 	}
-	layer, err := s.stage(ctx, r, "")
+	layer, err := s.stage(ctx, r, claim{})
 	if err != nil {
 		return "", err
 	}

@@ -29,8 +29,15 @@ type staged struct {
 	split  string // file with the compressed tar-split data
 }
 
+// claim is what is said of a stream.
+type claim struct {
+	digest digest.Digest // as it comes, compressed or not; "" for nothing
+	// verified says that the stream fails at its end where it is another.
+	verified bool
+}
+
 // stage unpacks r into the store's staging area. It takes no lock.
-func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*staged, error) {
+func (s *Store) stage(ctx context.Context, r io.Reader, blob claim) (*staged, error) {
 	tmp, err := s.temp()
 	if err != nil {
 		return nil, err
@@ -41,6 +48,9 @@ func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*st
 	}
 	defer split.Close()
 	d := &differ{ctx: ctx, store: s, r: r, split: split}
+	if blob.verified && blob.digest.Algorithm() == digest.SHA256 {
+		d.verified = blob.digest.Encoded()
+	}
 	out, err := s.store.PrepareStagedLayer(nil, d)
 	if err == nil {
 		// Whoever verifies r does so at its end, which a decompressor may not reach.
@@ -53,7 +63,7 @@ func (s *Store) stage(ctx context.Context, r io.Reader, blob digest.Digest) (*st
 		_ = os.Remove(split.Name())
 		return nil, err
 	}
-	out.CompressedDigest = blob
+	out.CompressedDigest = blob.digest
 	return &staged{out: out, diffID: out.UncompressedDigest, size: d.res.Size, owned: d.owned, split: split.Name()}, nil
 }
 
@@ -76,8 +86,10 @@ type differ struct {
 	r     io.Reader
 	split *os.File
 	dest  string
-	res   unpack.Result
-	owned []unpack.Owned
+	// verified is the SHA-256 of r, or "" if nobody compares it.
+	verified string
+	res      unpack.Result
+	owned    []unpack.Owned
 }
 
 // dropStaging removes the directory that the library leaves behind, empty
@@ -103,7 +115,7 @@ func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.Di
 		return none, fmt.Errorf("unpack layer: %w", err)
 	}
 	defer root.Close()
-	d.res, d.owned, err = d.store.unpack(d.ctx, root, d.r, unpack.Options{IgnoreChown: d.store.opts.SingleID, TarSplit: d.split})
+	d.res, d.owned, err = d.store.unpack(d.ctx, root, d.r, unpack.Options{IgnoreChown: d.store.opts.SingleID, TarSplit: d.split, Verified: d.verified})
 	if err != nil {
 		return none, err
 	}

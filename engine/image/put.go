@@ -121,7 +121,7 @@ func (s *Store) stageAgain(ctx context.Context, l *storage.Layer) (*staged, erro
 	if err != nil {
 		return nil, err
 	}
-	again, err := s.stage(ctx, diff, l.CompressedDigest)
+	again, err := s.stage(ctx, diff, claim{digest: l.CompressedDigest})
 	if err = errors.Join(err, diff.Close()); err != nil && again != nil {
 		s.discard(again)
 	}

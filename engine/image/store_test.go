@@ -271,7 +271,7 @@ func TestRepair(t *testing.T) {
 func TestPruneCollects(t *testing.T) {
 	s := openStore(t, Options{})
 	keep := imported(t, s, "keep", ent{name: "a"})
-	l, err := s.stage(t.Context(), bytes.NewReader(tarOf(t, ent{name: "orphan"})), "")
+	l, err := s.stage(t.Context(), bytes.NewReader(tarOf(t, ent{name: "orphan"})), claim{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func (s *Store) verify(ctx context.Context, l *storage.Layer) ([]string, error) 
 	if err != nil {
 		return []string{err.Error()}, nil
 	}
-	again, err := s.stage(ctx, body, l.CompressedDigest)
+	again, err := s.stage(ctx, body, claim{digest: l.CompressedDigest})
 	if err = errors.Join(err, body.Close()); again != nil {
 		defer s.discard(again)
 	}

@@ -124,10 +124,15 @@ func (g *ground) state(t testing.TB) string {
 
 func (g *ground) unpack(t testing.TB, layer []byte, opts Options) (Result, error) {
 	t.Helper()
+	return g.unpackFrom(t, bytes.NewReader(layer), opts)
+}
+
+func (g *ground) unpackFrom(t testing.TB, r io.Reader, opts Options) (Result, error) {
+	t.Helper()
 	root, err := os.Open(g.root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	return Unpack(t.Context(), root, bytes.NewReader(layer), opts)
+	return Unpack(t.Context(), root, r, opts)
 }

@@ -32,6 +32,7 @@ type stream struct {
 	err    error // of the producer; read after chunks is closed
 
 	hashed chan string
+	shares int32 // of a chunk: for the consumer, and for hash
 	quit   chan struct{}
 	once   sync.Once
 	pool   sync.Pool
@@ -43,12 +44,15 @@ type chunk struct {
 	refs atomic.Int32
 }
 
-func newStream(ctx context.Context, r io.Reader) (*stream, error) {
+// newStream starts to decompress r. verified is the hash of r if somebody else
+// computes that, or "".
+func newStream(ctx context.Context, r io.Reader, verified string) (*stream, error) {
 	s := &stream{
 		compressed: new(atomic.Int64),
 		chunks:     make(chan *chunk, chunkQueue),
 		hashed:     make(chan string, 1),
 		quit:       make(chan struct{}),
+		shares:     2,
 	}
 	s.pool.New = func() any { return new(chunk) }
 	plain, format, closer, err := decompress(&source{ctx: ctx, r: r, n: s.compressed})
@@ -57,14 +61,19 @@ func newStream(ctx context.Context, r io.Reader) (*stream, error) {
 	}
 	s.format = format
 	toHash := make(chan *chunk, chunkQueue)
+	if format == "" && verified != "" {
+		s.hashed <- verified
+		s.shares, toHash = 1, nil
+	} else {
+		go s.hash(toHash)
+	}
 	go s.produce(plain, closer, toHash)
-	go s.hash(toHash)
 	return s, nil
 }
 
 // Plain writes r, decompressed, to w, within limits.
 func Plain(ctx context.Context, w io.Writer, r io.Reader, limits Limits) error {
-	s, err := newStream(ctx, r)
+	s, err := newStream(ctx, r, "")
 	if err != nil {
 		return err
 	}
@@ -113,7 +122,9 @@ func (s *source) Read(p []byte) (int, error) {
 
 func (s *stream) produce(r io.Reader, closer func(), toHash chan<- *chunk) {
 	defer close(s.chunks)
-	defer close(toHash)
+	if toHash != nil {
+		defer close(toHash)
+	}
 	defer closer()
 	for {
 		c, ok := s.pool.Get().(*chunk)
@@ -123,15 +134,9 @@ func (s *stream) produce(r io.Reader, closer func(), toHash chan<- *chunk) {
 		}
 		var err error
 		c.n, err = fill(r, c.buf[:])
-		c.refs.Store(2)
-		if c.n > 0 {
-			for _, to := range []chan<- *chunk{toHash, s.chunks} {
-				select {
-				case to <- c:
-				case <-s.quit:
-					return
-				}
-			}
+		c.refs.Store(s.shares)
+		if c.n > 0 && !s.send(c, toHash) {
+			return
 		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
@@ -140,6 +145,21 @@ func (s *stream) produce(r io.Reader, closer func(), toHash chan<- *chunk) {
 			return
 		}
 	}
+}
+
+// send hands c out and returns false when nobody wants it any more.
+func (s *stream) send(c *chunk, toHash chan<- *chunk) bool {
+	for _, to := range []chan<- *chunk{toHash, s.chunks} {
+		if to == nil {
+			continue
+		}
+		select {
+		case to <- c:
+		case <-s.quit:
+			return false
+		}
+	}
+	return true
 }
 
 // fill reads until b is full or r ends. Unlike io.ReadFull it says EOF for a

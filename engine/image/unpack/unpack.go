@@ -23,6 +23,9 @@ type Options struct {
 	// FilesOnly refuses everything but directories and regular files: what an
 	// archive of data may hold, as opposed to a root file system.
 	FilesOnly bool
+	// Verified is the SHA-256, in hex, that the caller compares r with: where r is
+	// not compressed that is its diff ID, and needs no computing. "" for none.
+	Verified string
 	// TarSplit, if set, receives the compressed tar-split stream.
 	TarSplit io.Writer
 }
@@ -60,7 +63,7 @@ type unpacker struct {
 // Unpack reads a layer from r into the empty directory root. It reads r to its
 // end. On error the directory holds whatever came before.
 func Unpack(ctx context.Context, root *os.File, r io.Reader, opts Options) (Result, error) {
-	src, err := newStream(ctx, r)
+	src, err := newStream(ctx, r, opts.Verified)
 	if err != nil {
 		return Result{}, err
 	}

@@ -181,6 +181,33 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestVerified: only of a layer that is not compressed another's hash is the
+// diff ID, and it is read to its end as ever.
+func TestVerified(t *testing.T) {
+	layer := tarOf(t, file("f", strings.Repeat("x", 1<<20)))
+	sum := sha256.Sum256(layer)
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, _ = w.Write(layer)
+	_ = w.Close()
+	for name, tt := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"plain": {layer, "claimed"},
+		"gzip":  {z.Bytes(), hex.EncodeToString(sum[:])},
+	} {
+		res, err := newGround(t).unpack(t, tt.b, Options{Verified: "claimed"})
+		if err != nil || res.DiffID != tt.want || res.Size != int64(len(layer)) {
+			t.Errorf("%s: %+v %v", name, res, err)
+		}
+	}
+	late := errors.New("not what was claimed")
+	if _, err := newGround(t).unpackFrom(t, io.MultiReader(bytes.NewReader(layer), badSource{late}), Options{Verified: "claimed"}); !errors.Is(err, late) {
+		t.Error(err)
+	}
+}
+
 func TestScan(t *testing.T) {
 	nstest.NeedIDs(t)
 	g := newGround(t)

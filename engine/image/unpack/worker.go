@@ -41,6 +41,7 @@ type order struct {
 	FilesOnly   bool   `json:"files_only,omitempty"`
 	Split       bool   `json:"split,omitempty"`
 	Scan        bool   `json:"scan,omitempty"`
+	Verified    string `json:"verified,omitempty"`
 	// Plain asks for the decompressed stream on descriptor 4 and nothing else.
 	Plain bool `json:"plain,omitempty"`
 }
@@ -112,7 +113,7 @@ func InWorker(ctx context.Context, path string, root *os.File, r io.Reader, opts
 	if opts.TarSplit != nil && split == nil {
 		return Result{}, nil, errors.New("bug: a worker writes tar-split to files only")
 	}
-	o := order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Scan: scan}
+	o := order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Scan: scan, Verified: opts.Verified}
 	rep, err := employ(ctx, path, o, root, split, r)
 	return rep.Result, rep.Owned, err
 }
