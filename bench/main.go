@@ -17,6 +17,7 @@ type setup struct {
 	big    string
 	rounds int
 	many   int // containers that ps lists
+	images int // images that images lists
 }
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 	flag.StringVar(&s.big, "big", "localhost/bench-debian:latest", "`image` of 171 MB")
 	flag.IntVar(&s.rounds, "rounds", 20, "samples of each contender")
 	flag.IntVar(&s.many, "many", 1000, "`containers` that ps lists")
+	flag.IntVar(&s.images, "images", 500, "`images` that images lists")
 	only := flag.String("row", "", "measure only rows whose title contains `text`")
 	flag.Parse()
 

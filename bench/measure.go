@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -88,6 +89,12 @@ func prepared(c contender, before ...string) contender {
 }
 
 func timed(ctx context.Context, argv ...string) (time.Duration, error) {
+	took, _, err := ran(ctx, argv...)
+	return took, err
+}
+
+// ran also says what the program and those that it waited for have used.
+func ran(ctx context.Context, argv ...string) (time.Duration, *os.ProcessState, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -97,9 +104,9 @@ func timed(ctx context.Context, argv ...string) (time.Duration, error) {
 	err := cmd.Run()
 	took := time.Since(start)
 	if err != nil {
-		return 0, failure(argv, err, stderr.String())
+		return 0, nil, failure(argv, err, stderr.String())
 	}
-	return took, nil
+	return took, cmd.ProcessState, nil
 }
 
 // failure keeps the last line that the program said, advice left out.

@@ -39,6 +39,11 @@ func measure(ctx context.Context, s setup, only string) []row {
 		{"idle memory per detached container, one port", memoryRow},
 		{"import of a 171 MB tar", importRow},
 		{"load of a docker-archive", loadRow},
+		{"pull of a 171 MB image", pullRow},
+		{"pull of a 509 MB image, five layers", pullManyRow},
+		{"the same pull with 80 % of it present", pullRestRow},
+		{"push of a 171 MB image", pushRow},
+		{"images", imagesRow},
 	} {
 		if !strings.Contains(r.title, only) {
 			continue
@@ -229,9 +234,9 @@ func parallelRow(ctx context.Context, s setup) row {
 }
 
 // forget takes every image out of both stores that shares the layer of the big
-// one: a store that has the layer would have nothing to do.
-func (s setup) forget() []string {
-	names := strings.Join([]string{s.big, importName, loadName}, " ")
+// one, and others besides: a store that has the layer would have nothing to do.
+func (s setup) forget(others ...string) []string {
+	names := strings.Join(append([]string{s.big, importName, loadName}, others...), " ")
 	return []string{"sh", "-c", "for i in " + names + "; do podman rmi -f $i; " + s.burrow + " rmi $i; done"}
 }
 
@@ -252,7 +257,7 @@ const (
 
 func importRow(ctx context.Context, s setup) row {
 	r := row{budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman", note: "into a store that lacks it"}
-	dir, err := os.MkdirTemp("/var/tmp", "burrow-bench-untar-")
+	dir, err := os.MkdirTemp("", "burrow-bench-untar-")
 	if err != nil {
 		r.samples = []sample{{name: "burrow", err: err}}
 		return r
@@ -272,7 +277,7 @@ func importRow(ctx context.Context, s setup) row {
 
 func loadRow(ctx context.Context, s setup) row {
 	r := row{budget: "≤ 0.25 × podman", limit: 0.25, peer: "podman", note: "into a store that lacks it"}
-	archive := fmt.Sprintf("/var/tmp/burrow-bench-%d.tar", os.Getpid())
+	archive := fmt.Sprintf("%s/burrow-bench-%d.tar", os.TempDir(), os.Getpid())
 	defer os.Remove(archive)
 	for _, argv := range [][]string{
 		{"podman", "tag", s.big, loadName},

@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-user=burrow-bench
-ground=/var/tmp/burrow-bench
+user=${BURROW_BENCH_USER:-burrow-bench}
+ground=${BURROW_BENCH_DIR:-/var/tmp/burrow-bench}
 fixtures=${BURROW_TEST_DIR:-/var/tmp/burrow-test}
 small=localhost/bench-busybox:latest
 big=localhost/bench-debian:latest
@@ -17,11 +17,12 @@ if [ "$(id -u)" -ne 0 ]; then
 	exec sudo --preserve-env=PATH -- "$0" "$@"
 fi
 
-# podman and crun refuse a host where cgroup v1 is mounted. In a mount
-# namespace of our own, cgroup v2 alone takes that place.
-if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] && [ -z "${BURROW_BENCH_INSIDE:-}" ]; then
-	exec env BURROW_BENCH_INSIDE=1 unshare --mount --propagation private sh -c \
-		'umount -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && exec "$0" "$@"' "$0" "$@"
+# A mount namespace of our own: podman and crun refuse a host where cgroup v1 is
+# mounted, so cgroup v2 alone takes that place; and the user gets a disk.
+if [ -z "${BURROW_BENCH_INSIDE:-}" ]; then
+	exec env BURROW_BENCH_INSIDE=1 unshare --mount --propagation private sh -c '
+		[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] ||
+			{ umount -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; } && exec "$0" "$@"' "$0" "$@"
 fi
 
 # The clone may lie where the user cannot go: measure copies.
@@ -30,6 +31,42 @@ mkdir -p "$ground/bin"
 chmod 0755 "$ground" "$ground/bin"
 CGO_ENABLED=0 go build -o "$ground/bin/bench" ./bench
 for f in bin/*; do install -m 0755 "$f" "$ground/bin/"; done
+
+# Rows that store images measure the file system, too, and that of the host may
+# be anything: ext4 without a journal, for one, takes ten times as long to make a
+# file where others have just been deleted. So all of the contenders' data lies on
+# ext4 as mke2fs makes it, on a loop device.
+home=$(getent passwd "$user" | cut -d: -f6)
+disk=$ground/home.img
+stop_leftovers() { # what holds namespaces in which home is another directory
+	local at file
+	at=/run/user/$(id -u "$user")
+	for file in "$at/burrow/anchor" "$at/libpod/tmp/pause.pid"; do
+		[ ! -s "$file" ] || BURROW_USER=$user hack/as-user.sh kill "$(cut -d' ' -f1 "$file")" 2>/dev/null || true
+	done
+}
+own_disk() {
+	local dev
+	if [ ! -s "$disk" ]; then
+		fallocate -l 10G "$disk.new" && mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$disk.new" || return
+		mv "$disk.new" "$disk"
+	fi
+	# Never a second device for the same file, and not one that is about to go.
+	for _ in $(seq 50); do
+		dev=$(losetup -n -O NAME -j "$disk" | head -n 1)
+		[ -n "$dev" ] || break
+		sleep 0.1
+	done
+	[ -n "$dev" ] || dev=$(losetup --find --show --direct-io=on "$disk") || return
+	mount "$dev" "$home" || return
+	losetup -d "$dev" # when it is not mounted any more
+	chown "$user:" "$home"
+}
+stop_leftovers
+if ! own_disk; then
+	rm -f "$disk.new"
+	echo "bench: no disk of its own for $home: rows that store images depend on the file system there" >&2
+fi
 
 if [ ! -d "$ground/bundle/rootfs/bin" ]; then
 	mkdir -p "$ground/bundle/rootfs"
@@ -40,7 +77,8 @@ fi
 cat >"$ground/inside.sh" <<INSIDE
 set -euo pipefail
 cd "$ground"
-mkdir -p ~/.config/containers
+mkdir -p ~/.config/containers ~/tmp
+export TMPDIR=~/tmp
 printf '[storage]\ndriver = "overlay"\n' >~/.config/containers/storage.conf
 (cd bundle && rm -f config.json && runc spec --rootless)
 jq '.process.args = ["true"] | .process.terminal = false

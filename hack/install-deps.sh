@@ -31,7 +31,7 @@ debian() {
 	test) echo busybox-static podman crun runc bubblewrap skopeo docker-registry \
 		debootstrap qemu-system-x86 e2fsprogs tmux strace jq xz-utils zstd cpio kmod \
 		iproute2 util-linux attr acl libcap2-bin openssh-client gnupg openssl ;;
-	bench) echo busybox-static podman crun runc bubblewrap uidmap jq ;;
+	bench) echo busybox-static podman crun runc bubblewrap skopeo docker-registry e2fsprogs uidmap jq ;;
 	check) echo shellcheck codespell ;;
 	*) die "no such group: $1" ;;
 	esac
@@ -45,7 +45,7 @@ fedora() {
 	test) echo busybox podman crun runc bubblewrap skopeo docker-distribution \
 		debootstrap qemu-system-x86-core e2fsprogs tmux strace jq xz zstd cpio kmod \
 		iproute util-linux attr acl libcap openssh-clients gnupg2 openssl ;;
-	bench) echo busybox podman crun runc bubblewrap shadow-utils jq ;;
+	bench) echo busybox podman crun runc bubblewrap skopeo docker-distribution e2fsprogs shadow-utils jq ;;
 	check) echo ShellCheck codespell ;;
 	*) die "no such group: $1" ;;
 	esac
