@@ -90,7 +90,7 @@ func (r *run) noteExec(pid int, e ExecSpec) (end func(code int, why error)) {
 		if why != nil {
 			a.Error = why.Error()
 		}
-		if err := trail.AppendEnd(a, since); err != nil {
+		if err := trail.WriteEnd(a, since); err != nil {
 			r.warn("%v", err)
 			return // the mark stays
 		}

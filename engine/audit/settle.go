@@ -43,9 +43,9 @@ func (t Trail) Settle(c Record, over func(sys.ProcID) bool) error {
 	return nil
 }
 
-// AppendEnd appends the end of a process, unless somebody has settled it: since is
+// WriteEnd appends the end of a process, unless somebody has settled it: since is
 // what Append has returned for its beginning.
-func (t Trail) AppendEnd(end Record, since int64) error {
+func (t Trail) WriteEnd(end Record, since int64) error {
 	f, err := t.open()
 	if err != nil {
 		return err

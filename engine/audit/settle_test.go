@@ -97,7 +97,7 @@ func TestEndIsWrittenOnce(t *testing.T) {
 		}
 		wg.Go(func() {
 			r.Kind = ExecDied
-			if err := trail.AppendEnd(r, since); err != nil {
+			if err := trail.WriteEnd(r, since); err != nil {
 				t.Error(err)
 			}
 		})

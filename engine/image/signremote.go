@@ -51,13 +51,13 @@ func (s *Store) Sign(ctx context.Context, ref string, o SignOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := s.signAll(ctx, g, sys, o.All); err != nil {
+	if err := s.signEach(ctx, g, sys, o.All); err != nil {
 		return p.explain("sign", simplify(err))
 	}
 	return nil
 }
 
-func (s *Store) signAll(ctx context.Context, g *signer, sys *types.SystemContext, all bool) error {
+func (s *Store) signEach(ctx context.Context, g *signer, sys *types.SystemContext, all bool) error {
 	src, err := guarded{ImageReference: g.to.ImageReference, stall: s.opts.Stall}.NewImageSource(ctx, sys)
 	if err != nil {
 		return err
