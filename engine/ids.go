@@ -53,7 +53,7 @@ func (r *run) parseUserns() (err error) {
 	}
 	if n.Userns == "" && onlySelf(r.opts.UIDs) {
 		return hint.New(fmt.Errorf("container of its own IDs: %w", idmap.ErrNoSubIDs),
-			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && burrow system migrate; "+
+			"sudo "+idmap.Grant("$USER")+" && burrow system migrate; "+
 				"or --userns=single, where every process has your own UID and chown does not work")
 	}
 	return nil

@@ -103,7 +103,7 @@ func prepareRoot(c caller, uids, gids idmap.Map) error {
 	gid, gok := gids.Host(0)
 	if !uok || !gok {
 		return hint.New(fmt.Errorf("root: %w; without them containers would have to run as host root, which burrow never does", idmap.ErrNoSubIDs),
-			"usermod --add-subuids 231072-296607 --add-subgids 231072-296607 root; or run burrow as an unprivileged user")
+			idmap.Grant("root")+"; or run burrow as an unprivileged user")
 	}
 	for _, dir := range []string{c.dirs.Data, filepath.Dir(c.dirs.State), c.dirs.State, c.dirs.Cache, c.dirs.Run} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -30,7 +30,7 @@ func (a *app) idsCommand() *cobra.Command {
 				return err
 			}
 			if s.Ledger == nil {
-				return hint.New(idmap.ErrNoSubIDs, "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER")
+				return hint.New(idmap.ErrNoSubIDs, "sudo "+idmap.Grant("$USER"))
 			}
 			report, err := s.IDs()
 			if err != nil {

@@ -41,7 +41,7 @@ func judgeSubIDs(name, user string, n uint64) []Finding {
 	detail := fmt.Sprintf("%d for %s, not shared with anyone", n, user)
 	if n < slice {
 		return bad(name, Warn, detail, "an image that has users with higher IDs does not fit",
-			"sudo usermod --add-subuids 1000000-1065535 --add-subgids 1000000-1065535 "+user)
+			"sudo "+idmap.Grant(user))
 	}
 	return good(name, fmt.Sprintf("%s; room for %d containers at once", detail, n/slice))
 }

@@ -36,7 +36,8 @@ func TestJournalThatMayNotBeReadIsSaid(t *testing.T) {
 func TestJournalHasTheLog(t *testing.T) {
 	g := enterWithBurrow(t)
 	g.persistentJournal()
-	g.inJournal("logs", "", `echo one; echo two >&2; printf "a\000b"; printf "\nthree\n"`)
+	// Two streams are two pipes: what comes at once may be noted in either order.
+	g.inJournal("logs", "", `echo one; echo two >&2; sleep 1; printf "a\000b"; printf "\nthree\n"`)
 	g.must("alice", "burrow wait logs")
 	if got := g.must("alice", "burrow logs -f logs 2>/dev/null | od -c | head -20"); !strings.Contains(got, `o   n   e  \n   a  \0   b  \n   t   h   r   e   e  \n`) {
 		t.Errorf("stdout: %s", got)
