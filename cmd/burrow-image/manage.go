@@ -46,14 +46,18 @@ func (a *app) untagCmd() *cobra.Command {
 }
 
 func (a *app) existsCmd() *cobra.Command {
+	return a.exists("exists IMAGE", "Say by exit status whether an image is stored", (*image.Store).Exists)
+}
+
+func (a *app) exists(use, short string, ask func(*image.Store, string) (bool, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "exists IMAGE", Short: "Say by exit status whether an image is stored", Args: cobra.ExactArgs(1),
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := a.store()
 			if err != nil {
 				return err
 			}
-			ok, err := s.Exists(args[0])
+			ok, err := ask(s, args[0])
 			if err == nil && !ok {
 				err = exitError(exitNo)
 			}

@@ -298,20 +298,7 @@ func (a *app) manifestRmCmd() *cobra.Command {
 }
 
 func (a *app) manifestExistsCmd() *cobra.Command {
-	return &cobra.Command{
-		Use: "exists LIST", Short: "Say by exit status whether a list is stored", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := a.store()
-			if err != nil {
-				return err
-			}
-			ok, err := s.IndexExists(args[0])
-			if err == nil && !ok {
-				err = exitError(exitNo)
-			}
-			return err
-		},
-	}
+	return a.exists("exists LIST", "Say by exit status whether a list is stored", (*image.Store).IndexExists)
 }
 
 // changed opens the store, lets fn change a list, and prints its ID.
