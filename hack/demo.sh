@@ -95,8 +95,11 @@ wait_for() {
 running() { [ "$("$burrow" inspect -f '{{.State.Running}}' "$1")" = true ]; }
 
 title "1. This host, as $me (UID $(id -u)) sees it"
-"$burrow" doctor | tail -n 1 | sed 's/^/    /'
-"$burrow" doctor | grep -A 2 -E '^(warn|FAIL)' | sed 's/^/    /' || true
+fit=0
+report=$("$burrow" doctor) || fit=$?
+tail -n 1 <<<"$report" | sed 's/^/    /'
+grep -A 2 -E '^(warn|FAIL)' <<<"$report" | sed 's/^/    /' || true
+[ "$fit" -eq 0 ] || exit "$fit" # what is in the way has been said, and how to mend it
 
 title '2. The built-in image "host": this machine, read-only, with a throw-away working tree'
 echo 'mine' >precious
