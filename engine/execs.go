@@ -111,9 +111,9 @@ func SettleTrail(d paths.Dirs) {
 }
 
 // unseenEnd says that the container has run and nobody has written how it ended: it
-// runs yet, or its run was killed, or the machine went down.
+// runs yet, or its run was killed, or the machine went down, or the disk was full.
 func (r Record) unseenEnd() bool {
-	return r.PID != 0 && (!r.Exited || r.Finished.Before(r.Started))
+	return r.PID != 0 && (!r.Exited || r.inPlace || r.Finished.Before(r.Started))
 }
 
 // settleTrail writes what the trail lacks of a container: the ends of execs that are

@@ -78,7 +78,8 @@ type Record struct {
 	CreateCommand []string `json:"-"`
 	CreateDir     string   `json:"-"` // where that was
 
-	dir string // where it was read
+	dir     string // where it was read
+	inPlace bool   // how it ended could be written in place only
 }
 
 // details is the part of a Record that only those need who have to do with one
@@ -163,6 +164,9 @@ func (r *run) started(ctx context.Context, pid int) error {
 		}
 		r.later(func() { _ = os.Remove(path) })
 	}
+	if err := makeEnding(r.dir); err != nil {
+		return fmt.Errorf("write container record: %w", err)
+	}
 	return saveRecord(r.dir, r.record)
 }
 
@@ -186,7 +190,9 @@ func (r *run) ended(e Exit) {
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
 	r.record.OOMKilled = e.OOMKilled
 	if err := saveRecord(r.dir, r.record); err != nil {
-		r.warn("exit status is not recorded: %v", err)
+		if inPlace := saveEnding(r.dir, r.record); inPlace != nil {
+			r.warn("exit status is not recorded: %v", errors.Join(err, inPlace))
+		}
 	}
 	for _, dir := range []string{"work"} {
 		_ = os.RemoveAll(filepath.Join(r.dir, dir))
@@ -268,7 +274,7 @@ func parseSummary(dir string, text []byte) (Record, error) {
 		return Record{ID: id}, damaged(id, err)
 	}
 	rec.dir = dir
-	return rec.afterBoot(), nil
+	return rec.withEnding().afterBoot(), nil
 }
 
 // Running says whether the container's first process lives. A zombie does not.

@@ -171,8 +171,14 @@ func postureOfUnpacker(t *testing.T, sh *shell) {
 	if _, err := io.WriteString(in, strings.Repeat("\x00", 100)); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool {
-		return hasProcess(t, sh, "burrow-unpack ") && status(t, fmt.Sprintf("/proc/%d/status", process(t, sh, "burrow-unpack ")))["Seccomp"] == "2"
+	waitFor(t, func() bool { // it has lived as another process before, with the same command line
+		for _, pid := range processes(t, sh, "burrow-unpack ") {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if strings.Contains(string(b), "\nSeccomp:\t2\n") {
+				return true
+			}
+		}
+		return false
 	})
 	o := newObserver(t, sh, 0)
 	o.expect("unpacker", process(t, sh, "burrow-unpack "), unpacker)
