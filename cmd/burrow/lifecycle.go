@@ -39,6 +39,7 @@ func (a *app) createCommand() *cobra.Command {
 		for _, w := range warnings {
 			warn(a.err, w)
 		}
+		a.warnOfLoginUID()
 		rec, err := engine.Create(cmd.Context(), s, a.engineOptions(c, uids, gids))
 		if err != nil {
 			return err

@@ -46,6 +46,7 @@ func (a *app) runCommand() *cobra.Command {
 		for _, w := range warnings {
 			warn(a.err, w)
 		}
+		a.warnOfLoginUID()
 		// libcontainer hands this on to its init, which has one thread of work to do.
 		if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 			return err

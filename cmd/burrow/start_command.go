@@ -36,6 +36,7 @@ func (a *app) startCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.warnOfLoginUID()
 			if a.service, err = a.takeService(false); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/userns/nsjoin"
 )
 
 // Everything that burrow says is said here: results on stdout; one line
@@ -41,6 +42,15 @@ func say(w io.Writer, err error) int {
 }
 
 func warn(w io.Writer, text string) { fmt.Fprintf(w, "burrow: warning: %s\n", oneLine(text)) }
+
+// warnOfLoginUID is for commands that make or start containers: where a login UID is not
+// set and could not be set, a process in the container might.
+func (a *app) warnOfLoginUID() {
+	if err := nsjoin.LoginUIDErr(); err != nil {
+		warn(a.err, fmt.Sprintf("the login UID is not set, and may not be set from here (%v): "+
+			"the audit log cannot tell whose processes these are; start burrow from a login session", err))
+	}
+}
 
 // exitCode is an error that has been said already, or that needs no words.
 type exitCode int
