@@ -2,6 +2,7 @@ package sys_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -49,7 +50,7 @@ func TestTraceExecOfWhoEnds(t *testing.T) {
 	}
 }
 
-// waitingShell runs script once its input ends.
+// waitingShell is a shell that runs script once its input ends.
 func waitingShell(t *testing.T, script string) (*exec.Cmd, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -57,9 +58,18 @@ func waitingShell(t *testing.T, script string) (*exec.Cmd, *os.File) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", "read x; "+script)
-	cmd.Stdin = r
+	ready, says, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "echo >&3; exec 3>&-; read x; "+script)
+	cmd.Stdin, cmd.ExtraFiles = r, []*os.File{says}
 	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	says.Close()
+	if _, err := io.ReadFull(ready, make([]byte, 1)); err != nil { // till then it may be in its first execve
 		t.Fatal(err)
 	}
 	return cmd, w

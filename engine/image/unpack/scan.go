@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ type Owned struct {
 // Scan walks the directory and returns what is owned by others than 0:0,
 // parents before children. It follows no link and crosses no mount.
 func Scan(root *os.File) ([]Owned, error) {
+	defer runtime.KeepAlive(root) // the walk has but its number
 	var st unix.Stat_t
 	if err := unix.Fstat(int(root.Fd()), &st); err != nil {
 		return nil, os.NewSyscallError("fstat", err)

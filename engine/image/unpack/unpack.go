@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -68,6 +69,7 @@ func Unpack(ctx context.Context, root *os.File, r io.Reader, opts Options) (Resu
 		return Result{}, err
 	}
 	defer src.stop()
+	defer runtime.KeepAlive(root) // the unpacker has but its number
 	u := &unpacker{
 		ctx: ctx, root: int(root.Fd()), opts: opts, lastFD: -1,
 		buf: make([]byte, chunkSize/2), uids: map[uint32]struct{}{}, gids: map[uint32]struct{}{},

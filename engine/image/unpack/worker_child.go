@@ -41,6 +41,7 @@ func work(ctx context.Context, args []string) report {
 		return report{}
 	}
 	root := os.NewFile(fdRoot, "layer")
+	defer root.Close()
 	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified}
 	if o.Split {
 		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
