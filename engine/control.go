@@ -55,7 +55,8 @@ func (r Record) signal(sig syscall.Signal) error {
 // Stop asks a container to end and kills it if it has not after the timeout. One
 // that is just starting is stopped as soon as it runs; if it does not run in that
 // time either, the start ends. A container that does not run is none the worse for
-// it. It returns when the exit status is recorded.
+// it. It returns when the exit status is recorded and, but for a moment at most, when
+// its supervisor has ended.
 func Stop(ctx context.Context, d paths.Dirs, ref string, timeout time.Duration) (Record, error) {
 	return StopBy(ctx, d, ref, timeout, 0)
 }
@@ -137,7 +138,13 @@ func (r Record) stopRunning(ctx context.Context, d paths.Dirs, timeout time.Dura
 	if err := r.end(ctx, timeout); err != nil {
 		return r, err
 	}
-	return Settle(ctx, d, r)
+	now, err := Settle(ctx, d, r)
+	if err == nil && now.Exited {
+		// Its ports are free then. And systemd kills what still runs when ExecStop= is
+		// over, and calls the unit failed.
+		now.awaitOwner(ctx)
+	}
+	return now, err
 }
 
 // end asks a running container to end, and kills it if it has not after the timeout.

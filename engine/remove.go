@@ -89,8 +89,8 @@ func (r Record) starting() bool {
 	return err == nil && boot == r.BootID && r.PID == 0 && !r.Exited && !r.Waits && r.Owner.Alive()
 }
 
-// awaitOwner gives the run that has just removed its container, with --rm, a moment to
-// end too. Nothing depends on it: whoever looks then finds no trace.
+// awaitOwner gives the run whose container has just ended a moment to end too. Nothing
+// depends on it: whoever looks then finds no trace.
 func (r Record) awaitOwner(ctx context.Context) {
 	for begin := time.Now(); r.Owner.Alive() && time.Since(begin) < ownerGrace && ctx.Err() == nil; {
 		time.Sleep(time.Millisecond)
@@ -113,7 +113,7 @@ func AwaitRemoved(ctx context.Context, rec Record) {
 	rec.awaitOwner(ctx)
 }
 
-const ownerGrace = 500 * time.Millisecond
+const ownerGrace = time.Second
 
 // kill ends the container, or the run that is about to start it.
 func (r Record) kill(ctx context.Context) error {
