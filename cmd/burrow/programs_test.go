@@ -39,14 +39,17 @@ func TestPrograms(t *testing.T) {
 			name string
 			test func(t *testing.T, sh *shell)
 		}{
+			{"Python", pythonsOwnTests},
 			{"nginx", serveWeb},
 			{"PostgreSQL", runDatabase},
 			{"C", compileC},
 			{"Go", compileGo},
 			{"apt-get", installPackage},
-			{"Python", pythonsOwnTests},
 		} {
-			t.Run(c.name, func(t *testing.T) { c.test(t, sh.with(t)) })
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel() // Python's tests sleep for half a minute
+				c.test(t, sh.with(t))
+			})
 		}
 	})
 }
