@@ -46,7 +46,7 @@ func (r *run) resolve(ctx context.Context) (*plan.Plan, error) {
 			return nil, err
 		}
 	}
-	p, err := r.stored()
+	p, err := r.current(ctx)
 	if !errors.Is(err, plan.ErrNotFound) {
 		return p, err
 	}
@@ -69,6 +69,11 @@ func (r *run) stored() (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.suits(p)
+}
+
+// suits gives the image for the platform that was asked for, if p has it.
+func (r *run) suits(p *plan.Plan) (*plan.Plan, error) {
 	want := r.spec.Pull.Platform
 	want.Arch = cmp.Or(archNames[want.Arch], want.Arch)
 	if p.Instances != nil {

@@ -32,6 +32,9 @@ type Options struct {
 	Signals func() <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
+	// Adopt makes the plan of an image in an additional store, or makes it anew;
+	// where none has it, the error is [plan.ErrNotFound]. Nil: there are none.
+	Adopt func(ctx context.Context, image string) error
 	// Probe runs a check in the container with that ID, in a process of its own; nil:
 	// no checks are run.
 	Probe func(ctx context.Context, id string, c health.Check) health.Result

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/burrow-run/burrow/engine/plan"
@@ -31,7 +32,10 @@ func reclaimShifted(d paths.Dirs) {
 	if err != nil {
 		return
 	}
-	reclaimLayers(filepath.Join(d.Shift(), layersDir), func(name string) bool { return beginsLike(name, stored) })
+	elsewhere := sync.OnceValue(func() []string { return additionalLayers(d, images) })
+	reclaimLayers(filepath.Join(d.Shift(), layersDir), func(name string) bool {
+		return beginsLike(name, stored) || beginsLike(name, elsewhere())
+	})
 }
 
 // beginsLike says whether one of the IDs begins with the digits that name does.

@@ -45,8 +45,14 @@ func (r *run) mountRoot(ctx context.Context) error {
 // owners: the image's own, with a shift layer on top where some files are not
 // 0:0, or re-owned copies of all.
 func (r *run) shifted(ctx context.Context) ([]string, error) {
+	if err := r.present(ctx); err != nil {
+		return nil, err
+	}
 	p := r.image.plan
 	key := idmap.ShiftKey(r.uids, r.gids, p.UIDs, p.GIDs)
+	if p.Additional != nil {
+		key += "-" + p.Additional.Key()
+	}
 	if r.mode.Kind == idmap.Explicit { // what is not mapped depends on the whole map
 		key += "-" + mapsKey(r.uids, r.gids)
 	}

@@ -102,6 +102,9 @@ func (u *DiskUsage) readImages(d paths.Dirs, users map[string]int) error {
 		if err != nil {
 			continue // removed meanwhile, or for burrow image repair
 		}
+		if p.Additional != nil {
+			continue // it takes no room of ours
+		}
 		plans = append(plans, p)
 		for _, l := range p.Layers {
 			images[l]++

@@ -100,7 +100,7 @@ func (a *app) store() (*image.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := image.Options{SingleID: single, UID: a.env.outsideUID(), Getenv: os.Getenv, Users: a.users, Worker: "/proc/self/exe", Logger: a.log}
+	opts := image.Options{SingleID: single, UID: a.env.outsideUID(), StorageConf: a.env.storage, Getenv: os.Getenv, Users: a.users, Worker: "/proc/self/exe", Logger: a.log}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
@@ -120,7 +120,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.pullCmd(), a.pushCmd(), a.loadCmd(), a.importCmd(), a.saveCmd(), a.imagesCmd("images"), a.rmiCmd("rmi"),
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
-		a.historyCmd(), a.searchCmd(), a.systemCmd(), a.manifestCmd(), a.artifactCmd(),
+		a.adoptCmd(), a.historyCmd(), a.searchCmd(), a.systemCmd(), a.manifestCmd(), a.artifactCmd(),
 	)
 	return root
 }

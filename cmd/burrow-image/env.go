@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
 )
@@ -15,6 +17,7 @@ import (
 type environment struct {
 	dirs     paths.Dirs
 	authFile string // REGISTRY_AUTH_FILE
+	storage  image.StorageConf
 	uidMap   string // /proc/self/uid_map
 	euid     int
 }
@@ -29,6 +32,10 @@ func readEnv() environment {
 		Home: os.Getenv("HOME"), DataHome: os.Getenv("XDG_DATA_HOME"), StateHome: os.Getenv("XDG_STATE_HOME"),
 		CacheHome: os.Getenv("XDG_CACHE_HOME"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"),
 	}, uid)
+	e.storage = image.StorageConf{
+		Main: os.Getenv("CONTAINERS_STORAGE_CONF"), Extra: os.Getenv("CONTAINERS_STORAGE_CONF_OVERRIDE"), Own: ownStorageConf(),
+	}
+	_ = os.Unsetenv("CONTAINERS_STORAGE_CONF_OVERRIDE")
 	for k, v := range map[string]string{
 		"_CONTAINERS_ROOTLESS_UID":      strconv.Itoa(uid),
 		"_CONTAINERS_USERNS_CONFIGURED": "done",
@@ -37,6 +44,18 @@ func readEnv() environment {
 		_ = os.Setenv(k, v)
 	}
 	return e
+}
+
+// ownStorageConf is the file in which a user says which stores Burrow shares.
+func ownStorageConf() string {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	if home := os.Getenv("HOME"); !filepath.IsAbs(dir) {
+		if !filepath.IsAbs(home) {
+			return ""
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "burrow", "storage.conf")
 }
 
 // outsideUID is the user's ID outside the anchor: what ID 0 is mapped to.

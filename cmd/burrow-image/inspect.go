@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (a *app) inspectCmd() *cobra.Command {
 				if err := localOnly(cmd.Flags()); err != nil {
 					return err
 				}
-				return a.inspect(args, format)
+				return a.inspect(cmd.Context(), args, format)
 			}
 			o, err := i.options(cmd.Flags())
 			if err != nil {
@@ -70,7 +71,7 @@ func (a *app) elsewhere(refs []string) (bool, error) {
 }
 
 // inspect prints what was found even if something was not.
-func (a *app) inspect(refs []string, format string) error {
+func (a *app) inspect(ctx context.Context, refs []string, format string) error {
 	s, err := a.store()
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (a *app) inspect(refs []string, format string) error {
 	out := []*image.Inspection{}
 	var errs []error
 	for _, ref := range refs {
-		i, err := s.Inspect(ref)
+		i, err := s.Inspect(ctx, ref)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -22,10 +22,40 @@ type listFlags struct {
 	sort    string
 }
 
+const imagesLong = `List images: those that are stored, and those of additional image stores, which are
+marked R/O.
+
+An additional image store is the store of another engine, such as Podman, whose images
+are used where they lie, without a copy. Nothing is written there: such an image can be
+run, inspected, saved and pushed, and not be tagged or removed. An image of the own
+store goes before one of the same name elsewhere.
+
+Such stores are named by the key additionalimagestores of the table [storage.options], a
+list of directories, in ~/.config/burrow/storage.conf. It is the only key there, and an
+empty list means none. Without that file they are named by STORAGE_OPTS, which has
+overlay.imagestore=DIR, or else by the same key of Podman's storage.conf(5), where
+Podman would read it: CONTAINERS_STORAGE_CONF, ~/.config/containers/storage.conf, the
+system's. Podman does not take its own store as an additional one, so it is to be named in
+Burrow's file. The other keys of storage.conf(5) are about Podman's store; of these
+graphroot and driver say where "burrow pull containers-storage:NAME" looks.
+
+The engine whose store it is knows nothing of Burrow's containers: if it removes an image,
+those that run on it lose its files, and those that are stopped do not start again.
+
+The stores must be of the driver overlay. An image whose files belong to others than you
+and your sub-IDs, or which was stored for fuse-overlayfs or composefs, cannot be used in
+place; the error has the command that copies it, and if Podman's file is what names the
+store, the image is pulled where it may be. Whoever can write to such a store
+decides what is run.`
+
+const imagesExample = `  # Podman's images too: ~/.config/burrow/storage.conf
+  [storage.options]
+  additionalimagestores = ["$HOME/.local/share/containers/storage"]`
+
 func (a *app) imagesCmd(use string, aliases ...string) *cobra.Command {
 	var f listFlags
 	c := &cobra.Command{
-		Use: use + " [flags] [NAME]", Aliases: aliases, Short: "List images", Args: cobra.MaximumNArgs(1),
+		Use: use + " [flags] [NAME]", Aliases: aliases, Short: "List images", Long: imagesLong, Example: imagesExample, Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				f.filters = append(f.filters, "reference="+args[0])
@@ -59,6 +89,9 @@ func (a *app) list(f *listFlags) error {
 	if err != nil {
 		return err
 	}
+	for _, why := range s.Unusable() {
+		fmt.Fprintf(a.err, "burrow: warning: %s\n", oneLine(why.Error()))
+	}
 	picked := slices.DeleteFunc(all, func(i image.Summary) bool { return !filter.Match(&i) })
 	switch {
 	case f.quiet && f.format == "":
@@ -82,7 +115,7 @@ func (a *app) list(f *listFlags) error {
 	}
 	text := f.format
 	if text == "" || text == "table" {
-		text = f.columns()
+		text = f.columns(slices.ContainsFunc(picked, func(i image.Summary) bool { return i.ReadOnly }))
 	}
 	t, err := format.New(text, "json", "table")
 	if err != nil {
@@ -95,8 +128,9 @@ func (a *app) list(f *listFlags) error {
 	return format.Print(t, a.out, rows, heads, imageColumn)
 }
 
-// columns is the default format.
-func (f *listFlags) columns() string {
+// columns is the default format; as in Podman, one image of another store makes that
+// a column.
+func (f *listFlags) columns(readOnly bool) string {
 	cols := []string{"{{.Repository}}", "{{.Tag}}"}
 	if f.digests {
 		cols = append(cols, "{{.Digest}}")
@@ -105,13 +139,16 @@ func (f *listFlags) columns() string {
 	if f.history {
 		cols = append(cols, `{{.History}}`)
 	}
+	if readOnly {
+		cols = append(cols, "{{.ReadOnly}}")
+	}
 	return "table " + strings.Join(cols, "\t")
 }
 
 func columnNames() map[string]string {
 	return map[string]string{
 		"ID": "IMAGE ID", "Id": "IMAGE ID", "CreatedAt": "CREATED AT", "CreatedSince": "CREATED",
-		"CreatedTime": "CREATED TIME", "RepoTags": "REPO TAGS", "RepoDigests": "REPO DIGESTS", "VirtualSize": "VIRTUAL SIZE",
+		"CreatedTime": "CREATED TIME", "RepoTags": "REPO TAGS", "RepoDigests": "REPO DIGESTS", "VirtualSize": "VIRTUAL SIZE", "ReadOnly": "R/O",
 	}
 }
 
@@ -146,6 +183,7 @@ type jsonImage struct {
 	History     []string          `json:"History,omitempty"`
 	Created     int64             `json:"Created"`
 	CreatedAt   time.Time         `json:"CreatedAt"`
+	ReadOnly    bool              `json:"ReadOnly,omitempty"`
 }
 
 func (a *app) listJSON(list []image.Summary) error {
@@ -158,7 +196,7 @@ func (a *app) listJSON(list []image.Summary) error {
 		out = append(out, jsonImage{
 			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels, Containers: len(users[i.ID]),
 			Dangling: len(i.Names) == 0, IsList: i.Index, Names: i.Names, Digest: i.Digest.String(), History: i.History,
-			Created: i.Created.Unix(), CreatedAt: i.Created,
+			Created: i.Created.Unix(), CreatedAt: i.Created, ReadOnly: i.ReadOnly,
 		})
 	}
 	return printJSON(a.out, out, "    ")
@@ -174,7 +212,7 @@ type row struct {
 	Labels                           map[string]string
 	History                          string
 	Containers                       int
-	Dangling                         bool
+	Dangling, ReadOnly               bool
 	ParentId                         string //nolint:revive // as above
 	image                            string // whole ID
 	created                          time.Time
@@ -210,7 +248,7 @@ func newRow(img *image.Summary, repo, tag string, noTrunc bool) row {
 		ID: id, Id: id, Repository: repo, Tag: tag, Digest: img.Digest.String(),
 		Created: since, CreatedSince: since, CreatedAt: img.Created.String(), CreatedTime: img.Created.String(),
 		Size: size, VirtualSize: size, Names: img.Names, RepoTags: img.Names, RepoDigests: img.Digests,
-		Labels: img.Labels, History: strings.Join(img.History, ", "), Dangling: len(img.Names) == 0,
+		Labels: img.Labels, History: strings.Join(img.History, ", "), Dangling: len(img.Names) == 0, ReadOnly: img.ReadOnly,
 		image: img.ID, created: img.Created, size: img.Size,
 	}
 }

@@ -126,9 +126,11 @@ func allIDs(s *image.Store) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(list))
+	ids := make([]string, 0, len(list))
 	for i := range list {
-		ids[i] = list[i].ID
+		if !list[i].ReadOnly { // as Podman: what others keep is not ours to remove, nor meant by "all"
+			ids = append(ids, list[i].ID)
+		}
 	}
 	return ids, nil
 }

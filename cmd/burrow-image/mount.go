@@ -26,7 +26,7 @@ func (a *app) mountCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "mount [flags] [IMAGE...]", Short: "Mount images, inside burrow unshare",
 		Long: "Mount images read-only and print where. They are mounted for the shell that burrow unshare started,\nand go with it. Without arguments list what is mounted.",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
 				return errors.New("--all and names exclude each other")
 			}
@@ -47,7 +47,7 @@ func (a *app) mountCmd() *cobra.Command {
 			if list {
 				mounts, err = s.Mounts(os.Getppid())
 			} else {
-				mounts, err = s.Mount(args, os.Getppid())
+				mounts, err = s.Mount(cmd.Context(), args, os.Getppid())
 			}
 			return errors.Join(a.printMounts(mounts, text, len(args) == 1 && !all), outside(err, "mount", args))
 		},

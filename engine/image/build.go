@@ -7,6 +7,7 @@ import (
 	"time"
 
 	digest "github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/manifest"
 	"go.podman.io/storage"
 
 	"github.com/burrow-run/burrow/engine/plan"
@@ -27,6 +28,9 @@ func (s *Store) read(img *storage.Image) (*record, error) {
 	var err error
 	if r.manifest, err = s.store.ImageBigData(img.ID, storage.ImageDigestBigDataKey); err != nil {
 		return nil, fmt.Errorf("image %.12s: read manifest: %w", img.ID, err)
+	}
+	if manifest.MIMETypeIsMultiImage(manifest.GuessMIMEType(r.manifest)) {
+		return nil, fmt.Errorf("image %.12s: it is a list of images: %w", img.ID, ErrNotSupported)
 	}
 	var m struct {
 		Config      struct{ Digest digest.Digest }
@@ -71,16 +75,11 @@ func (s *Store) writePlan(id string) (*plan.Plan, error) {
 
 func (s *Store) makePlan(r *record) (*plan.Plan, error) {
 	p := &plan.Plan{
-		Version: plan.Version, ID: r.img.ID, Digest: manifestDigest(r.img).String(), Names: r.img.Names,
+		Version: plan.Version, ID: r.img.ID, Names: r.img.Names,
 		Created: r.img.Created.UTC().Truncate(time.Second), Arch: r.config.Architecture, OS: r.config.OS,
 		Config: r.config.planConfig(r.annotations),
 	}
-	for _, d := range r.img.Digests {
-		if d.String() != p.Digest {
-			p.Digests = append(p.Digests, d.String())
-		}
-	}
-	slices.Sort(p.Digests)
+	p.Digest, p.Digests = digestsOf(r.img)
 	ids, err := s.chain(r.img.TopLayer)
 	if err != nil {
 		return nil, fmt.Errorf("image %.12s: %w", r.img.ID, err)
@@ -102,6 +101,18 @@ func (s *Store) makePlan(r *record) (*plan.Plan, error) {
 	}
 	p.UIDs, p.GIDs = ascending(uids), ascending(gids)
 	return p, nil
+}
+
+// digestsOf are those of the manifest that came last, and of the others.
+func digestsOf(img *storage.Image) (last string, others []string) {
+	last = manifestDigest(img).String()
+	for _, d := range img.Digests {
+		if d.String() != last {
+			others = append(others, d.String())
+		}
+	}
+	slices.Sort(others)
+	return last, others
 }
 
 // ascending sorts, and drops duplicates and zero.

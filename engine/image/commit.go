@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,7 +23,7 @@ func (s *Store) CommitLayer(ctx context.Context, c plan.Commit, r io.Reader) (st
 	if err != nil {
 		return "", err
 	}
-	rec, err := s.read(parent.img)
+	rec, err := parent.in.read(parent.img)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +45,18 @@ func (s *Store) CommitLayer(ctx context.Context, c plan.Commit, r io.Reader) (st
 		return "", err
 	}
 	defer s.discard(layer)
-	d, err := s.commitDraft(conf, parent.img.TopLayer, layer, c)
+	below, err := s.below(ctx, parent)
+	defer func() {
+		for _, l := range below {
+			if l.staged != nil {
+				s.discard(l.staged)
+			}
+		}
+	}()
+	if err != nil {
+		return "", err
+	}
+	d, err := commitDraft(conf, below, layer, c)
 	if err != nil {
 		return "", err
 	}
@@ -75,24 +87,44 @@ func set(list []string) map[string]struct{} {
 	return out
 }
 
-func (s *Store) commitDraft(conf *config, top string, layer *staged, c plan.Commit) (*draft, error) {
-	ids, err := s.chain(top)
+// below are the layers that the new one stands on, the lowest first. Those of an image
+// in an additional store are copied, so that the new image needs nothing elsewhere;
+// what is returned with an error is to be discarded too.
+func (s *Store) below(ctx context.Context, parent *found) ([]*layerDraft, error) {
+	layers, err := parent.in.layerChain(parent.img)
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(ids)
-	d := &draft{created: time.Now().UTC()}
-	var blobs []imgspec.Descriptor
-	for _, id := range ids {
-		l, err := s.store.Layer(id)
-		if err != nil {
-			return nil, fmt.Errorf("layer %.12s: %w", id, err)
+	var out []*layerDraft
+	top := ""
+	for _, l := range slices.Backward(layers) {
+		d := &layerDraft{known: l.ID, diffID: l.UncompressedDigest, blobSize: max(l.UncompressedSize, 0)}
+		out = append(out, d)
+		top = layerID(top, d.diffID)
+		if parent.in == s || s.hasLayer(top) {
+			continue
 		}
-		d.layers = append(d.layers, &layerDraft{known: id, diffID: l.UncompressedDigest})
-		blobs = append(blobs, imgspec.Descriptor{MediaType: imgspec.MediaTypeImageLayer, Digest: l.UncompressedDigest, Size: max(l.UncompressedSize, 0)})
+		body, err := parent.in.tarOf(l.ID)
+		if err != nil {
+			return out, fmt.Errorf("copy layer %.12s from %s: %w", l.ID, parent.in.root, err)
+		}
+		d.staged, err = s.stage(ctx, body, claim{})
+		if err = errors.Join(err, body.Close()); err != nil {
+			return out, fmt.Errorf("copy layer %.12s from %s: %w", l.ID, parent.in.root, err)
+		}
+		if d.staged.diffID != d.diffID {
+			return out, fmt.Errorf("copy layer %.12s from %s: its digest is %s, not %s", l.ID, parent.in.root, d.staged.diffID, d.diffID)
+		}
 	}
-	d.layers = append(d.layers, &layerDraft{staged: layer, diffID: layer.diffID})
-	blobs = append(blobs, imgspec.Descriptor{MediaType: imgspec.MediaTypeImageLayer, Digest: layer.diffID, Size: layer.size})
+	return out, nil
+}
+
+func commitDraft(conf *config, below []*layerDraft, layer *staged, c plan.Commit) (*draft, error) {
+	d := &draft{created: time.Now().UTC(), layers: append(slices.Clone(below), &layerDraft{staged: layer, diffID: layer.diffID, blobSize: layer.size})}
+	var blobs []imgspec.Descriptor
+	for _, l := range d.layers {
+		blobs = append(blobs, imgspec.Descriptor{MediaType: imgspec.MediaTypeImageLayer, Digest: l.diffID, Size: l.blobSize})
+	}
 
 	conf.Created, conf.Author = &d.created, c.Author
 	conf.RootFS = imgspec.RootFS{Type: "layers"}
@@ -100,6 +132,7 @@ func (s *Store) commitDraft(conf *config, top string, layer *staged, c plan.Comm
 		conf.RootFS.DiffIDs = append(conf.RootFS.DiffIDs, l.diffID)
 	}
 	conf.History = append(conf.History, imgspec.History{Created: &d.created, CreatedBy: c.CreatedBy, Author: c.Author, Comment: c.Message})
+	var err error
 	if d.config, err = json.Marshal(conf); err != nil {
 		return nil, fmt.Errorf("write image config: %w", err)
 	}

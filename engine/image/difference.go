@@ -26,25 +26,26 @@ func (s *Store) Diff(ctx context.Context, ref, other string) (*Difference, error
 	if err != nil {
 		return nil, err
 	}
-	ids, err := s.chain(f.img.TopLayer)
+	ids, err := f.in.chain(f.img.TopLayer)
 	if err != nil {
 		return nil, err
 	}
-	below := ids[min(1, len(ids)):]
+	below, in := ids[min(1, len(ids)):], f.in
 	if other != "" {
 		f, err := s.lookupImage(other)
 		if err != nil {
 			return nil, err
 		}
-		if below, err = s.chain(f.img.TopLayer); err != nil {
+		if below, err = f.in.chain(f.img.TopLayer); err != nil {
 			return nil, err
 		}
+		in = f.in
 	}
-	now, err := s.entries(ctx, ids)
+	now, err := f.in.entries(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("diff %s: %w", ref, err)
 	}
-	was, err := s.entries(ctx, below)
+	was, err := in.entries(ctx, below)
 	if err != nil {
 		return nil, fmt.Errorf("diff %s: %w", ref, err)
 	}

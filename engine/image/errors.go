@@ -9,6 +9,11 @@ var (
 	ErrInvalid = errors.New("invalid image")
 	// ErrInUse means that an image cannot be removed without force.
 	ErrInUse = errors.New("image is in use")
+	// ErrReadOnly means that an image is in a store that is only read.
+	ErrReadOnly = errors.New("image cannot be changed")
+	// ErrNotInPlace means that overlay would show an image of an additional store
+	// otherwise than the engine whose store it is.
+	ErrNotInPlace = errors.New("cannot be used in place")
 	// ErrNoIndex means that it is an image, where a list of images is needed.
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.

@@ -100,8 +100,7 @@ func isDangling(value string) (test, error) {
 	return func(i *Summary) bool { return (len(i.Names) == 0) == want }, err
 }
 
-// hasProperty picks images by what they are. Those that Burrow never has, lists
-// of images and images that cannot be changed, are picked by false only.
+// hasProperty picks images by what they are.
 func (s *Store) hasProperty(key, value string) (test, error) {
 	want, err := strconv.ParseBool(value)
 	if err != nil {
@@ -126,7 +125,7 @@ func (s *Store) hasProperty(key, value string) (test, error) {
 	case "manifest":
 		has = func(i *Summary) bool { return i.Index }
 	default:
-		has = func(*Summary) bool { return false }
+		has = func(i *Summary) bool { return i.ReadOnly }
 	}
 	return func(i *Summary) bool { return has(i) == want }, nil
 }

@@ -24,11 +24,11 @@ func (s *Store) History(ref string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.read(f.img)
+	r, err := f.in.read(f.img)
 	if err != nil {
 		return nil, err
 	}
-	layers, err := s.layerChain(f.img)
+	layers, err := f.in.layerChain(f.img)
 	if err != nil {
 		return nil, err
 	}

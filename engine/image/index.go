@@ -248,7 +248,7 @@ func (s *Store) ofPlatform(f *found) (*found, error) {
 		}
 		return nil, hint.New(err, "burrow manifest inspect "+what)
 	}
-	return &found{img: img, name: f.name}, nil
+	return &found{img: img, name: f.name, in: s}, nil
 }
 
 // lookupImage finds a stored image; of a list, that for this machine.
@@ -262,7 +262,7 @@ func (s *Store) lookupImage(ref string) (*found, error) {
 
 // indexPlan is the plan of a list: by its names `run` finds which image to take.
 func (s *Store) indexPlan(img *storage.Image) (*plan.Plan, error) {
-	x, err := s.readIndex(&found{img: img})
+	x, err := s.readIndex(&found{img: img, in: s})
 	if err != nil {
 		return nil, err
 	}

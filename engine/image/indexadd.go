@@ -183,7 +183,7 @@ func (s *Store) members(ctx context.Context, text string, opts AddOptions) ([]me
 // onlyPart says that a stored image is one of a registry's list, and others of
 // that are meant.
 func (s *Store) onlyPart(f *found, opts AddOptions) bool {
-	if isIndex(f.img) || f.name == "" || !opts.All && !opts.Entry.platform() {
+	if f.in != s || isIndex(f.img) || f.name == "" || !opts.All && !opts.Entry.platform() {
 		return false
 	}
 	for _, key := range f.img.BigDataNames {
@@ -200,7 +200,7 @@ func (s *Store) onlyPart(f *found, opts AddOptions) bool {
 
 // storedMembers are images of the store, or what a stored list has.
 func (s *Store) storedMembers(ref string, all bool, sys *types.SystemContext) ([]member, error) {
-	f, err := s.lookup(ref)
+	f, err := s.own(ref)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package image
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,20 +63,20 @@ type identities struct {
 }
 
 // Inspect describes the image ref.
-func (s *Store) Inspect(ref string) (*Inspection, error) {
+func (s *Store) Inspect(ctx context.Context, ref string) (*Inspection, error) {
 	f, err := s.lookupImage(ref)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.read(f.img)
+	r, err := f.in.read(f.img)
 	if err != nil {
 		return nil, err
 	}
-	layers, err := s.layers()
+	layers, err := f.in.layers()
 	if err != nil {
 		return nil, err
 	}
-	size := s.summary(f.img, layers).Size
+	size := f.in.summary(f.img, layers).Size
 	c := r.config
 	in := &Inspection{
 		ID: f.img.ID, Digest: manifestDigest(f.img), RepoTags: notNil(f.img.Names), RepoDigests: notNil(repoDigests(f.img)),
@@ -90,7 +92,11 @@ func (s *Store) Inspect(ref string) (*Inspection, error) {
 	if in.Comment == "" && len(c.History) > 0 {
 		in.Comment = c.History[len(c.History)-1].Comment
 	}
-	p, err := plan.Read(s.dirs, f.img.ID)
+	p, err := s.planOf(ctx, f)
+	if errors.Is(err, ErrNotInPlace) { // what can be said of it is said
+		in.GraphDriver = graphDriver{Name: driver, Data: map[string]string{}}
+		return in, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +134,7 @@ func (s *Store) RawConfig(ref string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.read(f.img)
+	r, err := f.in.read(f.img)
 	if err != nil {
 		return nil, fmt.Errorf("read image config: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.podman.io/storage/pkg/archive"
 
 	"github.com/burrow-run/burrow/engine/image/unpack"
+	"github.com/burrow-run/burrow/engine/plan"
 )
 
 // staged is a layer that has been unpacked but belongs to no image yet.
@@ -218,6 +219,9 @@ func (s *Store) writeOwned(id string, owned []unpack.Owned) error {
 
 // ownedOf returns who owns what in a layer, from the file or by looking.
 func (s *Store) ownedOf(id string) ([]unpack.Owned, error) {
+	if s.main != nil {
+		return s.scanned(id)
+	}
 	b, err := os.ReadFile(s.ownedFile(id))
 	var owned []unpack.Owned
 	if err == nil && json.Unmarshal(b, &owned) == nil {
@@ -238,6 +242,9 @@ func (s *Store) ownedOf(id string) ([]unpack.Owned, error) {
 func (s *Store) chain(top string) ([]string, error) {
 	var ids []string
 	for id := top; id != ""; {
+		if s.main != nil && !plan.IsID(id) {
+			return nil, fmt.Errorf("%w: layer %q", ErrInvalid, id)
+		}
 		l, err := s.store.Layer(id)
 		if err != nil {
 			return nil, fmt.Errorf("layer %.12s: %w", id, err)

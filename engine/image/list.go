@@ -23,13 +23,24 @@ type Summary struct {
 	Labels  map[string]string
 	History []string // names it had
 	Index   bool     // it is a list of images
+	// ReadOnly: it is in an additional store.
+	ReadOnly bool
 
 	top string
 }
 
-// List returns all stored images, the newest first. Size is that of the
-// unpacked layers and of what describes them.
+// List returns all images, those of additional stores too, the newest first. Size is
+// that of the unpacked layers and of what describes them.
 func (s *Store) List() ([]Summary, error) {
+	list, err := s.listOwn()
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.listAdditional(list)
+	return sorted(append(list, more...)), err
+}
+
+func (s *Store) listOwn() ([]Summary, error) {
 	images, err := s.store.Images()
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
@@ -46,10 +57,14 @@ func (s *Store) List() ([]Summary, error) {
 		}
 		out = append(out, sum)
 	}
-	slices.SortStableFunc(out, func(a, b Summary) int {
+	return sorted(out), nil
+}
+
+func sorted(list []Summary) []Summary {
+	slices.SortStableFunc(list, func(a, b Summary) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
-	return out, nil
+	return list
 }
 
 func (s *Store) layers() (map[string]*storage.Layer, error) {

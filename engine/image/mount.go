@@ -3,6 +3,7 @@ package image
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -75,7 +76,7 @@ func inView(pid int, fn func() error) error {
 
 // Mount mounts images in the mount namespace of the process viewer and returns
 // where. One that is mounted there stays where it is.
-func (s *Store) Mount(refs []string, viewer int) ([]Mounted, error) {
+func (s *Store) Mount(ctx context.Context, refs []string, viewer int) ([]Mounted, error) {
 	var out []Mounted
 	have, err := s.Mounts(viewer)
 	if err != nil {
@@ -90,7 +91,7 @@ func (s *Store) Mount(refs []string, viewer int) ([]Mounted, error) {
 			out = append(out, have[i])
 			continue
 		}
-		p, err := plan.Read(s.dirs, f.img.ID)
+		p, err := s.planOf(ctx, f)
 		if err != nil {
 			return out, err
 		}

@@ -7,15 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
 	istorage "go.podman.io/image/v5/storage"
 	imgtypes "go.podman.io/image/v5/types"
 	"go.podman.io/storage"
-	"go.podman.io/storage/pkg/configfile"
-	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/plan"
@@ -24,7 +21,7 @@ import (
 
 // Podman and Buildah keep a user's images in a store that was written in a user
 // namespace like the anchor: from in here its files have the owners that they have
-// for Podman. It is read and never changed, but for the library's lock files.
+// for Podman. It is read and never changed.
 
 // pullStorage takes containers-storage:[[DRIVER@]ROOT]NAME; without a place, NAME is
 // an image of Podman's.
@@ -87,12 +84,9 @@ func splitStorage(rest string) (driver, root, name string, err error) {
 
 // neighbour is where storage.conf says that Podman keeps this user's images.
 func (s *Store) neighbour() (driver, root string, err error) {
-	var conf types.TomlConfig
-	err = configfile.ParseTOML(&conf, &configfile.File{
-		Name: "storage", Extension: "conf", EnvironmentName: "CONTAINERS_STORAGE_CONF", UserId: s.opts.UID,
-	})
+	conf, err := s.theirs()
 	if err != nil {
-		return "", "", fmt.Errorf("read storage.conf: %w", err)
+		return "", "", err
 	}
 	usual := filepath.Join(filepath.Dir(s.dirs.Data), "containers", "storage")
 	for _, path := range []string{conf.Storage.GraphRoot, conf.Storage.RootlessStoragePath, usual} {
@@ -105,20 +99,7 @@ func (s *Store) neighbour() (driver, root string, err error) {
 	return "", "", hint.New(fmt.Errorf("%w: Podman has no store in %s", ErrNotFound, usual), "burrow pull 'containers-storage:[overlay@DIR]NAME'")
 }
 
-func (s *Store) expand(path string) string {
-	return os.Expand(path, func(key string) string {
-		if key == "UID" {
-			return strconv.Itoa(s.opts.UID)
-		}
-		if s.opts.Getenv == nil {
-			return ""
-		}
-		return s.opts.Getenv(key)
-	})
-}
-
-// openOther opens somebody else's store, keeping what the library notes for a while
-// to ourselves.
+// openOther opens somebody else's store.
 func (s *Store) openOther(driver, root string) (storage.Store, error) {
 	if driver == "" {
 		driver = "vfs"
@@ -132,15 +113,7 @@ func (s *Store) openOther(driver, root string) (storage.Store, error) {
 	if root == s.root {
 		return nil, errors.New("this is the store itself")
 	}
-	tmp, err := s.temp()
-	if err != nil {
-		return nil, err
-	}
-	conf := types.StoreOptions{GraphRoot: root, RunRoot: filepath.Join(tmp, "other"), GraphDriverName: driver}
-	if driver == "overlay" {
-		conf.GraphDriverOptions = []string{"overlay.skip_mount_home=true"}
-	}
-	other, err := storage.GetStore(conf)
+	other, err := s.openToRead(driver, root, -1)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", root, err)
 	}

@@ -13,7 +13,7 @@ import (
 func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string, error) {
 	var gone []string
 	err := s.exclusive(ctx, func() error {
-		list, err := s.List()
+		list, err := s.listOwn()
 		if err != nil {
 			return err
 		}
@@ -34,9 +34,28 @@ func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string
 			}
 			gone = append(gone, list[i].ID)
 		}
-		return errors.Join(s.collect(), s.sweep())
+		return errors.Join(s.collect(), s.sweep(), s.dropStalePlans())
 	})
 	return gone, err
+}
+
+// dropStalePlans removes the plans of images that additional stores may no longer
+// have. If they do, they are made again when they are asked for.
+func (s *Store) dropStalePlans() error {
+	ids, err := plan.IDs(s.dirs)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		p, err := plan.Read(s.dirs, id)
+		if err != nil || p.Fresh() == nil || s.neededInPlace(id) {
+			continue
+		}
+		if err := plan.Remove(s.dirs, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Repair makes all plans and names anew from the stored images, removes what
@@ -95,7 +114,7 @@ func (s *Store) dropStrayPlans(known map[string]bool) error {
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
-		if known[id] {
+		if known[id] || s.neededInPlace(id) {
 			continue
 		}
 		if err := plan.Remove(s.dirs, id); err != nil {
@@ -103,4 +122,13 @@ func (s *Store) dropStrayPlans(known map[string]bool) error {
 		}
 	}
 	return nil
+}
+
+// neededInPlace says that containers were made of an image in an additional store.
+func (s *Store) neededInPlace(id string) bool {
+	if s.opts.Users == nil || !plan.IsAdditional(s.dirs, id) {
+		return false
+	}
+	users, err := s.opts.Users(id)
+	return err != nil || len(users) > 0
 }

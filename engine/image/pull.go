@@ -96,12 +96,19 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	}
 	candidates, err := resolve(sys, name)
 	if err != nil {
+		if id, done, _ := s.pullLocal(ctx, name, nil, opts.Policy); done {
+			return []string{id}, nil // an ID, which registries do not have
+		}
 		return nil, err
 	}
-	if id, done, err := s.pullLocal(name, candidates, opts.Policy); done || err != nil {
+	id, done, err := s.pullLocal(ctx, name, candidates, opts.Policy)
+	var errs []error
+	if errors.Is(err, ErrNotInPlace) && opts.Policy == PullMissing && !s.ownConf() {
+		errs, err = []error{err}, nil // stores that are there for Podman are no reason not to pull
+	}
+	if done || err != nil {
 		return []string{id}, err
 	}
-	var errs []error
 	for _, c := range candidates {
 		id, err := s.pullOne(ctx, sys, c, opts)
 		if err == nil {
@@ -147,7 +154,7 @@ func (s *Store) systemFor(opts PullOptions) (*types.SystemContext, error) {
 }
 
 // pullLocal answers without a registry where the policy allows it.
-func (s *Store) pullLocal(name string, candidates []reference.Named, policy Policy) (id string, done bool, err error) {
+func (s *Store) pullLocal(ctx context.Context, name string, candidates []reference.Named, policy Policy) (id string, done bool, err error) {
 	switch policy {
 	case "", PullAlways, PullNewer:
 		return "", false, nil
@@ -156,11 +163,17 @@ func (s *Store) pullLocal(name string, candidates []reference.Named, policy Poli
 		return "", false, fmt.Errorf("unknown pull policy %q", string(policy))
 	}
 	for _, ref := range append([]string{strings.TrimPrefix(name, "docker://")}, texts(candidates)...) {
-		if p, err := plan.Resolve(s.dirs, ref); err == nil && p.Instances == nil {
+		p, how, err := plan.Find(s.dirs, ref)
+		switch {
+		case err == nil && p.Instances == nil && p.Additional == nil && !how.Alias:
 			return p.ID, true, nil
-		} else if err == nil {
+		case err == nil && p.Instances != nil && !how.Alias:
 			if f, err := s.lookupImage(ref); err == nil {
 				return f.img.ID, true, nil
+			}
+		case err == nil || errors.Is(err, plan.ErrNotFound):
+			if id, err := s.Adopt(ctx, ref); !errors.Is(err, ErrNotFound) {
+				return id, err == nil, err
 			}
 		}
 	}
@@ -211,16 +224,13 @@ func (s *Store) pullOne(ctx context.Context, sys *types.SystemContext, name refe
 // upToDate says whether the registry has the very manifest that is stored. If
 // it cannot be asked, the stored image is good enough.
 func (s *Store) upToDate(ctx context.Context, sys *types.SystemContext, name reference.Named, from types.ImageReference) (string, bool) {
-	p, err := plan.Resolve(s.dirs, name.String())
-	if err != nil {
-		return "", false
-	}
-	if p.Instances != nil { // a list that was made here: what counts is its image
+	p, how, err := plan.Find(s.dirs, name.String())
+	if err != nil || p.Instances != nil || p.Additional != nil || how.Alias { // of a list that was made here, its image counts
 		f, err := s.lookupImage(name.String())
 		if err != nil {
 			return "", false
 		}
-		if p, err = plan.Read(s.dirs, f.img.ID); err != nil {
+		if p, err = s.planOf(ctx, f); err != nil {
 			return "", false
 		}
 	}

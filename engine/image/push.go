@@ -66,10 +66,10 @@ func (s *Store) Push(ctx context.Context, ref, destination string, opts PushOpti
 	if err != nil {
 		return "", err
 	}
-	if j.from, err = s.source(f.img.ID); err != nil {
+	if j.from, err = f.in.source(f.img.ID); err != nil {
 		return "", err
 	}
-	p, err := s.pushed(ctx, f.img, j.from, j.sys)
+	p, err := f.in.pushed(ctx, f.img, j.from, j.sys)
 	if err != nil {
 		return "", fmt.Errorf("push %s: %w", ref, err)
 	}
@@ -78,7 +78,7 @@ func (s *Store) Push(ctx context.Context, ref, destination string, opts PushOpti
 		to.undo()
 		return "", to.explain("push", err)
 	}
-	if to.name != nil {
+	if to.name != nil && f.in == s { // of others' layers nothing is kept
 		if err := s.rememberBlobs(p.layers, m, to.name.Name(), false); err != nil {
 			s.log.Warn("what was pushed is not remembered", slog.Any("error", err))
 		}

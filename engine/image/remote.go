@@ -75,7 +75,7 @@ func (s *Store) look(ctx context.Context, ref string, o LookOptions, fn func(con
 		if err != nil {
 			return err
 		}
-		if p.ImageReference, err = s.source(f.img.ID); err != nil {
+		if p.ImageReference, err = f.in.source(f.img.ID); err != nil {
 			return err
 		}
 	}

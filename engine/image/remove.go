@@ -28,7 +28,10 @@ type Removed struct {
 func (s *Store) Remove(ctx context.Context, ref string, force bool) (Removed, error) {
 	var r Removed
 	err := s.exclusive(ctx, func() error {
-		f, err := s.lookup(ref)
+		f, err := s.own(ref)
+		if errors.Is(err, ErrReadOnly) {
+			return hint.New(err, "who keeps that store removes it: podman rmi "+ref)
+		}
 		if err != nil {
 			return err
 		}

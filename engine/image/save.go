@@ -67,6 +67,7 @@ func (s *Store) Save(ctx context.Context, refs []string, path string, opts SaveO
 // saved is one image to write and the names it gets there.
 type saved struct {
 	id    string
+	in    *Store
 	names []reference.NamedTagged
 }
 
@@ -82,7 +83,7 @@ func (s *Store) saveTargets(refs []string) ([]*saved, error) {
 		}
 		t := byID[f.img.ID]
 		if t == nil {
-			t = &saved{id: f.img.ID}
+			t = &saved{id: f.img.ID, in: f.in}
 			byID[f.img.ID] = t
 			out = append(out, t)
 		}
@@ -111,7 +112,7 @@ func (s *Store) saveDockerArchive(ctx context.Context, targets []*saved, path st
 		}
 		to, err := w.NewReference(first)
 		if err == nil {
-			err = s.write(ctx, t.id, to, &sys, manifest.DockerV2Schema2MediaType)
+			err = s.write(ctx, t, to, &sys, manifest.DockerV2Schema2MediaType)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("save image %.12s: %w", t.id, err), w.Close())
@@ -142,14 +143,14 @@ func (s *Store) saveOne(ctx context.Context, t *saved, opts SaveOptions, ref fun
 		mime = manifest.DockerV2Schema2MediaType
 		sys.DirForceCompress, sys.DirForceDecompress = opts.Compress, !opts.Compress
 	}
-	if err := s.write(ctx, t.id, to, sys, mime); err != nil {
+	if err := s.write(ctx, t, to, sys, mime); err != nil {
 		return fmt.Errorf("save image %.12s: %w", t.id, err)
 	}
 	return nil
 }
 
-func (s *Store) write(ctx context.Context, id string, to types.ImageReference, sys *types.SystemContext, mime string) error {
-	from, err := s.source(id)
+func (s *Store) write(ctx context.Context, t *saved, to types.ImageReference, sys *types.SystemContext, mime string) error {
+	from, err := t.in.source(t.id)
 	if err != nil {
 		return err
 	}

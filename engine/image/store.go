@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/image/unpack"
+	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/paths"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	Stall time.Duration
 	// UID is the user's outside the anchor.
 	UID int
+	// StorageConf says where else than in the usual places storage.conf is.
+	StorageConf StorageConf
 	// Getenv expands variables in storage.conf; nil: there are none.
 	Getenv func(string) string
 	// Users tells which containers were made from an image; nil means none.
@@ -62,6 +65,13 @@ type Store struct {
 
 	damaged map[string]bool // IDs of layers and of an image that are being mended
 	mended  map[string]bool // IDs of layers that have been
+
+	others   sync.Once
+	beside   []*Store // additional stores, set by others
+	unusable []error  // why others are not among them
+	refused  error    // why there are none
+	main     *Store   // of an additional store: whose; nil for the own one
+	stamp    plan.Stamp
 
 	scratch func() (*scratch, error)
 	made    *scratch // what scratch returned
@@ -114,13 +124,17 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 
 // Close releases the store.
 func (s *Store) Close() error {
+	s.others.Do(func() {})
+	for _, o := range s.beside {
+		o.store.Free()
+	}
 	s.store.Free()
 	return s.dropScratch()
 }
 
 // layerDir is where overlay finds the content of a layer.
 func (s *Store) layerDir(id string) string {
-	return filepath.Join(s.root, driver, id, "diff")
+	return plan.LayerDir(s.root, id)
 }
 
 // exclusive runs fn while no other process changes the store. The kernel drops

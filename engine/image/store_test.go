@@ -57,7 +57,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: %+v", what, c)
 		}
 	}
-	in, err := s.Inspect(id[:12])
+	in, err := s.Inspect(t.Context(), id[:12])
 	if err != nil || in.Comment != "from a test" || !slices.Equal(in.Config.OnBuild, []string{"RUN x"}) || in.RepoTags[0] != "quay.io/me/app:v1" {
 		t.Errorf("%+v %v", in, err)
 	}

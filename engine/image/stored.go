@@ -98,7 +98,7 @@ func (h *heard) Read(p []byte) (int, error) {
 // tarOf makes the tar again that the layer was unpacked from. Content that is
 // not what it was is an error of the reader.
 func (s *Store) tarOf(id string) (io.ReadCloser, error) {
-	meta, err := os.Open(filepath.Join(s.dirs.Storage(), driver+"-layers", id+".tar-split.gz"))
+	meta, err := os.Open(filepath.Join(s.root, driver+"-layers", id+".tar-split.gz"))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *Store) tarOf(id string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, errors.Join(err, meta.Close())
 	}
-	root, err := os.Open(s.layerDir(id))
+	root, err := s.openLayer(id)
 	if err != nil {
 		return nil, errors.Join(err, meta.Close())
 	}

@@ -18,7 +18,7 @@ func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
 		}
 	}
 	return s.exclusive(ctx, func() error {
-		f, err := s.lookup(ref)
+		f, err := s.own(ref)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
 // Untag takes names from the image ref; without names all it has.
 func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
 	return s.exclusive(ctx, func() error {
-		f, err := s.lookup(ref)
+		f, err := s.own(ref)
 		if err != nil {
 			return err
 		}

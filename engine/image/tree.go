@@ -33,6 +33,7 @@ func (s *Store) Tree(ref string, whatRequires bool) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	s = f.in // layers stand on those of the same store only
 	layers, err := s.layers()
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ const (
 func (s *Store) openView(ids []string) (*view, error) {
 	v := &view{}
 	for _, id := range ids {
-		root, err := os.Open(s.layerDir(id))
+		root, err := s.openLayer(id)
 		if err != nil {
 			v.close()
 			return nil, fmt.Errorf("open layer: %w", err)

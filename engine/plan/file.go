@@ -43,6 +43,11 @@ func Write(dirs paths.Dirs, p *Plan) error {
 	if err := replace(file(dirs, p.ID), b.Bytes()); err != nil {
 		return fmt.Errorf("write image plan: %w", err)
 	}
+	return Refer(dirs, p)
+}
+
+// Refer stores a reference for each of p's names that leads elsewhere.
+func Refer(dirs paths.Dirs, p *Plan) error {
 	for _, name := range p.references() {
 		if err := Name(dirs, name, p.ID); err != nil {
 			return err
@@ -110,6 +115,11 @@ func (p *Plan) check() error {
 	for _, l := range p.Layers {
 		if !filepath.IsAbs(l) {
 			return fmt.Errorf("layer %q is not an absolute path", l)
+		}
+	}
+	if p.Additional != nil {
+		if err := p.Additional.check(p.Layers); err != nil {
+			return err
 		}
 	}
 	for i := range p.Shift {

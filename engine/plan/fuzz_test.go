@@ -16,6 +16,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(plan + `,"layers":["x"]}`))
 	f.Add([]byte(plan + `,"shift":[{"layer":-1,"path":"/../x"}]}`))
 	f.Add([]byte(`{"version":18446744073709551615}`))
+	root := `,"additional":{"root":"/s","images":{},"layers":[{}]},"layers":[`
+	f.Add([]byte(plan + root + `"/s/overlay/` + id + `/diff"]}`))
+	f.Add([]byte(plan + root + `"/s/overlay/../../` + id + `/diff"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := decode(id, data)
 		if err != nil {
@@ -27,6 +30,9 @@ func FuzzDecode(f *testing.F) {
 		for _, l := range p.Layers {
 			if !filepath.IsAbs(l) {
 				t.Errorf("layer %q", l)
+			}
+			if a := p.Additional; a != nil && (filepath.Clean(l) != l || !strings.HasPrefix(l, strings.TrimSuffix(a.Root, "/")+"/overlay/")) {
+				t.Errorf("layer %q of %q", l, a.Root)
 			}
 		}
 		for _, e := range p.Shift {

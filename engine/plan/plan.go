@@ -24,7 +24,9 @@ type Plan struct {
 
 	// Layers are absolute directories, topmost first: overlay's lowerdir order.
 	Layers []string `json:"layers"`
-	Config Config   `json:"config"`
+	// Additional is the store of another engine that the image lies in; nil: the own.
+	Additional *Additional `json:"additional,omitempty"`
+	Config     Config      `json:"config"`
 
 	// UIDs and GIDs are the non-zero IDs that own files or stand in the
 	// image's passwd and group files, ascending, without duplicates.

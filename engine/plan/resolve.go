@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,15 +21,29 @@ import (
 //     docker.io/NAME, then any stored name whose path ends in /NAME;
 //   - the start of an image ID, three digits or more.
 func Resolve(dirs paths.Dirs, ref string) (*Plan, error) {
+	p, _, err := Find(dirs, ref)
+	return p, err
+}
+
+// Find is [Resolve] for who wants to know how the image was found.
+func Find(dirs paths.Dirs, ref string) (*Plan, Found, error) {
 	m, err := Match(dirs, ref)
 	if err != nil {
-		return nil, err
+		return nil, m, err
 	}
 	p, err := Read(dirs, m.ID)
 	if errors.Is(err, ErrNotFound) { // a name without image: a store was removed by hand
-		return nil, hint.New(fmt.Errorf("image %q: %w: its plan is missing", ref, ErrDamaged), RepairCommand)
+		return nil, m, hint.New(fmt.Errorf("image %q: %w: its plan is missing", ref, ErrDamaged), RepairCommand)
 	}
-	return p, err
+	if err == nil && p.Additional == nil {
+		m.Alias = IsAlias(m.Name, p.Names)
+	}
+	return p, m, err
+}
+
+// IsAlias says that an image with these names was found by one that it does not have.
+func IsAlias(name string, names []string) bool {
+	return name != "" && !strings.Contains(name, "@") && !slices.Contains(names, name)
 }
 
 // Full returns the full name a reference without registry stands for when an
@@ -48,6 +63,12 @@ func Full(ref string) (string, error) {
 type Found struct {
 	ID   string
 	Name string // the stored name that fits, "" if the reference is an ID
+	// Loose: the reference is the end of a name or the start of an ID, which another
+	// image may have too.
+	Loose bool
+	// Alias: the name is not the image's own. An additional store has it for the same
+	// image, and may have it for another by now. Only [Find] knows.
+	Alias bool
 }
 
 // Match does the first half of [Resolve]: it finds the image, and the name by
@@ -65,7 +86,7 @@ func Match(dirs paths.Dirs, ref string) (Found, error) {
 	}
 	for _, c := range n.candidates() {
 		if id, err := lookup(dirs, c); !errors.Is(err, ErrNotFound) {
-			return Found{id, c}, err
+			return Found{ID: id, Name: c}, err
 		}
 	}
 	if n.domain == "" {
@@ -86,7 +107,7 @@ func bySuffix(dirs paths.Dirs, ref string, n name) (Found, error) {
 		return Found{}, fmt.Errorf("list image names: %w", err)
 	}
 	end := "%" + refFile(n.String())
-	var names, ids []string
+	var all []Found
 	for _, f := range files {
 		if !strings.HasSuffix(f, end) {
 			continue
@@ -96,13 +117,9 @@ func bySuffix(dirs paths.Dirs, ref string, n name) (Found, error) {
 		if err != nil {
 			continue // removed meanwhile
 		}
-		names = append(names, full)
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
+		all = append(all, Found{ID: id, Name: full, Loose: true})
 	}
-	slices.Sort(names)
-	return one(ref, ids, names)
+	return ownOne(dirs, ref, all)
 }
 
 // byPrefix finds the image whose ID starts with hex.
@@ -114,24 +131,42 @@ func byPrefix(dirs paths.Dirs, ref, hex string) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	var ids []string
+	var ids []Found
 	for _, id := range all {
 		if strings.HasPrefix(id, hex) {
-			ids = append(ids, id)
+			ids = append(ids, Found{ID: id, Loose: true})
 		}
 	}
-	f, err := one(ref, ids, ids)
-	f.Name = ""
-	return f, err
+	return ownOne(dirs, ref, ids)
 }
 
-func one(ref string, ids, names []string) (Found, error) {
-	switch len(ids) {
+// ownOne is one, but images of the own store go before those of others.
+func ownOne(dirs paths.Dirs, ref string, all []Found) (Found, error) {
+	f, err := one(ref, all)
+	if !errors.Is(err, ErrAmbiguous) {
+		return f, err
+	}
+	own := slices.DeleteFunc(slices.Clone(all), func(f Found) bool { return IsAdditional(dirs, f.ID) })
+	if len(own) == 0 {
+		return f, err
+	}
+	return one(ref, own)
+}
+
+// one returns the image that all are; with several names, the first.
+func one(ref string, all []Found) (Found, error) {
+	var ids, shown []string
+	for _, f := range all {
+		ids, shown = append(ids, f.ID), append(shown, cmp.Or(f.Name, f.ID))
+	}
+	slices.Sort(ids)
+	slices.Sort(shown)
+	switch len(slices.Compact(ids)) {
 	case 0:
 		return Found{}, fmt.Errorf("%w: %q", ErrNotFound, ref)
 	case 1:
-		return Found{ids[0], names[0]}, nil
+		return slices.MinFunc(all, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) }), nil
 	}
-	shown := names[:min(len(names), 5)]
+	shown = shown[:min(len(shown), 5)]
 	return Found{}, hint.New(fmt.Errorf("%w %q: %s", ErrAmbiguous, ref, strings.Join(shown, ", ")), "give the whole name, as `burrow images` shows it")
 }
