@@ -81,7 +81,7 @@ func (a *app) rmiCmd(use string, aliases ...string) *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.BoolVarP(&f.all, "all", "a", false, "remove all images")
-	fl.BoolVarP(&f.force, "force", "f", false, "remove images with several names or with containers, and ignore missing ones")
+	fl.BoolVarP(&f.force, "force", "f", false, "remove images with several names, with containers that do not run, or mounted ones, and ignore missing ones")
 	fl.BoolVarP(&f.ignore, "ignore", "i", false, "it is no error if an image does not exist")
 	fl.BoolVar(&f.noPrune, "no-prune", false, "accepted for compatibility: Burrow keeps no untagged parents")
 	return c
@@ -99,7 +99,7 @@ func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
 	}
 	var errs []error
 	for _, ref := range refs {
-		r, err := s.Remove(cmd.Context(), ref, f.force || f.all)
+		r, err := s.Remove(cmd.Context(), ref, image.RemoveOptions{AllNames: f.all, Force: f.force})
 		if errors.Is(err, image.ErrNotFound) && (f.ignore || f.force) {
 			continue
 		}
@@ -182,7 +182,7 @@ func (a *app) pruneCmd() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses")
+	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses and that are not mounted")
 	f.BoolVarP(&force, "force", "f", false, "do not ask")
 	f.Bool("external", false, "accepted for compatibility: no other engine has containers in Burrow's store")
 	f.StringArrayVar(&filters, "filter", nil, "remove only what `KEY=VALUE` picks: label, label!, until")
