@@ -13,6 +13,7 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -64,7 +65,7 @@ func (a *app) artifactAddCmd() *cobra.Command {
 }
 
 func (a *app) artifactExtractCmd() *cobra.Command {
-	var opts image.ExtractOptions
+	var which artifact.Choice
 	c := &cobra.Command{
 		Use: "extract [flags] NAME PATH", Short: "Write the files of an artifact to a directory, or one to a file", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,11 +73,11 @@ func (a *app) artifactExtractCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.ExtractArtifact(cmd.Context(), args[0], args[1], opts)
+			return s.ExtractArtifact(cmd.Context(), args[0], args[1], which)
 		},
 	}
-	c.Flags().StringVar(&opts.Digest, "digest", "", "only the file with this `DIGEST`, which in a directory becomes its name")
-	c.Flags().StringVar(&opts.Title, "title", "", "only the file with this `NAME`")
+	c.Flags().StringVar(&which.Digest, "digest", "", "only the file with this `DIGEST`, which in a directory becomes its name")
+	c.Flags().StringVar(&which.Title, "title", "", "only the file with this `NAME`")
 	return c
 }
 

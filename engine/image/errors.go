@@ -1,6 +1,10 @@
 package image
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/burrow-run/burrow/engine/artifact"
+)
 
 var (
 	// ErrNotFound means that no stored image fits the name or ID.
@@ -17,7 +21,7 @@ var (
 	// ErrNoIndex means that it is an image, where a list of images is needed.
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.
-	ErrNoArtifact = errors.New("no such artifact")
+	ErrNoArtifact = artifact.ErrNotFound
 	// ErrNotSupported means that Burrow does not do this.
 	ErrNotSupported = errors.New("not supported")
 )
