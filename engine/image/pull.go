@@ -15,6 +15,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Policy says when an image that is stored is fetched again.
@@ -85,6 +86,9 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	if t, rest, ok := strings.Cut(name, ":"); ok && t != "docker" {
 		if from, known := transports[t]; known {
 			return s.pullFrom(ctx, from, rest, opts)
+		}
+		if t == transportOwn {
+			return nil, hint.New(fmt.Errorf("pull %s: %w: it is Burrow's own store", name, ErrNotSupported), "burrow tag "+rest+" NAME gives what is stored another name")
 		}
 		if isTransport(t) {
 			return nil, fmt.Errorf("transport %q: %w", t, ErrNotSupported)
