@@ -21,7 +21,7 @@ import (
 
 func (a *app) artifactCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "artifact", Short: "Keep files at registries", Args: cobra.NoArgs,
+		Use: "artifact", Short: "Keep files at registries", Args: noArgs,
 		Long: "Keep files at registries: OCI artifacts.\n\nAn artifact is some files with a name like an image's. NAME is that name, or the start of the artifact's digest.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return hint.New(errors.New("artifact needs a command"), c.CommandPath()+" --help")
@@ -144,7 +144,7 @@ func (a *app) artifactListCmd() *cobra.Command {
 	var text string
 	var noTrunc, noHeading bool
 	c := &cobra.Command{
-		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List artifacts", Args: cobra.NoArgs,
+		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List artifacts", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.store()
 			if err != nil {

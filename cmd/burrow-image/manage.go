@@ -158,7 +158,7 @@ func (a *app) pruneCmd() *cobra.Command {
 	var all, force bool
 	var filters []string
 	c := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove images without name", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove images without name", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.store()
 			if err != nil {
@@ -202,7 +202,7 @@ func (a *app) confirm(all bool) bool {
 
 func (a *app) repairCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "repair", Short: "Make plans and names anew from the stored images", Args: cobra.NoArgs,
+		Use: "repair", Short: "Make plans and names anew from the stored images", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.store()
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 
 func (a *app) manifestCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "manifest", Short: "Make lists of images for several platforms", Args: cobra.NoArgs,
+		Use: "manifest", Short: "Make lists of images for several platforms", Args: noArgs,
 		Long: "Make lists of images for several platforms, and push them.\n\nA list says where its images are: in the store, at a registry, in a directory or an archive.\n" +
 			"`burrow images` shows it beside them; `burrow run` takes from it the image for this machine.",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -22,6 +22,8 @@ var (
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.
 	ErrNoArtifact = artifact.ErrNotFound
+	// ErrNoArchive means that a file is no archive of images.
+	ErrNoArchive = errors.New("no image archive")
 	// ErrNotSupported means that Burrow does not do this.
 	ErrNotSupported = errors.New("not supported")
 )

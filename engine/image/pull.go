@@ -116,6 +116,9 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	for _, c := range candidates {
 		id, err := s.pullOne(ctx, sys, c, opts)
 		if err == nil {
+			if short := strings.TrimPrefix(name, "docker://"); s.opts.Notice != nil && !strings.HasPrefix(c.String(), short) {
+				fmt.Fprintf(s.opts.Notice, "Resolved %q as %s\n", short, c)
+			}
 			return []string{id}, nil
 		}
 		errs = append(errs, err)

@@ -28,6 +28,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Progress, if set, receives progress bars and warnings for a person.
 	Progress io.Writer
+	// Notice, if set, receives what a script may want to know too: what a short name
+	// has been taken for.
+	Notice io.Writer
 	// SingleID says that this user namespace maps one ID only: owners of files
 	// are then ignored.
 	SingleID bool
