@@ -2,9 +2,24 @@ package image
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/burrow-run/burrow/engine/artifact"
 )
+
+// UsedError says which containers were made from an image. It is an ErrInUse.
+type UsedError struct {
+	ID string
+	By []string // names of containers
+}
+
+func (e *UsedError) Error() string {
+	return fmt.Sprintf("%v: %.12s is used by %s", ErrInUse, e.ID, strings.Join(e.By, " "))
+}
+
+// Is makes it an ErrInUse.
+func (e *UsedError) Is(target error) bool { return target == ErrInUse }
 
 var (
 	// ErrNotFound means that no stored image fits the name or ID.

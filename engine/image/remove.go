@@ -85,7 +85,7 @@ func (s *Store) unused(id string, force bool) error {
 	if force {
 		return hint.New(fmt.Errorf("%w: %.12s is what %s runs on", ErrInUse, id, names), "burrow rm -f "+names)
 	}
-	return hint.New(fmt.Errorf("%w: %.12s is used by %s", ErrInUse, id, names), "burrow rm "+names)
+	return hint.New(&UsedError{ID: id, By: by}, "burrow rm "+names)
 }
 
 // drop removes the image, its plan first: no container starts on an image that
