@@ -66,7 +66,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 // report prints an error on one line and the advice for it on the next. Of several
 // errors each has its lines.
 func (a *app) report(err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what errors.Join has made, not what wraps that
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range several.Unwrap() {
 			a.report(e)
 		}

@@ -33,6 +33,8 @@ var (
 	// ErrNotInPlace means that overlay would show an image of an additional store
 	// otherwise than the engine whose store it is.
 	ErrNotInPlace = errors.New("cannot be used in place")
+	// ErrNames means that an image has more names than the one that is to go.
+	ErrNames = errors.New("image has several names")
 	// ErrNoIndex means that it is an image, where a list of images is needed.
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.

@@ -45,7 +45,7 @@ func (s *Store) Remove(ctx context.Context, ref string, opts RemoveOptions) (Rem
 			return s.dropNames(f.img.ID, f.img.Names, r.Untagged)
 		}
 		if f.name == "" && len(f.img.Names) > 1 && !opts.AllNames && !opts.Force {
-			return hint.New(fmt.Errorf("%w: %.12s has %d names: %s", ErrInUse, f.img.ID, len(f.img.Names), strings.Join(f.img.Names, ", ")), "remove by name, or all of them with --force")
+			return hint.New(fmt.Errorf("%w: %.12s has %d: %s", ErrNames, f.img.ID, len(f.img.Names), strings.Join(f.img.Names, ", ")), "remove by name, or all of them with --force")
 		}
 		if err := s.unused(f.img.ID, opts.Force); err != nil {
 			return err

@@ -104,7 +104,7 @@ func TestTagUntagRemove(t *testing.T) {
 	if r, err := s.Remove(t.Context(), "three", RemoveOptions{}); err != nil || r.Deleted != "" || r.Untagged[0] != "localhost/three:latest" {
 		t.Error(r, err)
 	}
-	if _, err := s.Remove(t.Context(), a[:12], RemoveOptions{}); !errors.Is(err, ErrInUse) { // two names
+	if _, err := s.Remove(t.Context(), a[:12], RemoveOptions{}); !errors.Is(err, ErrNames) {
 		t.Error(err)
 	}
 	if r, err := s.Remove(t.Context(), a[:12], RemoveOptions{Force: true}); err != nil || r.Deleted != a || len(r.Untagged) != 2 {
