@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,11 +113,34 @@ func (a *app) store() (*image.Store, error) {
 	if !a.quiet {
 		opts.Notice = a.err
 	}
+	if term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.err.Fd())) {
+		opts.Ask = a.ask
+	}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
 	a.opened, err = image.Open(a.env.dirs, opts)
 	return a.opened, err
+}
+
+// ask has a person choose one of answers, and returns its index.
+func (a *app) ask(question string, answers []string) (int, error) {
+	fmt.Fprintf(a.err, "%s:\n", oneLine(question))
+	for i, answer := range answers {
+		fmt.Fprintf(a.err, "%4d  %s\n", i+1, oneLine(answer))
+	}
+	in := bufio.NewReader(a.in)
+	for range 3 {
+		fmt.Fprintf(a.err, "Which one? [1-%d] ", len(answers))
+		line, err := in.ReadString('\n')
+		if err != nil {
+			break
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && n >= 1 && n <= len(answers) {
+			return n - 1, nil
+		}
+	}
+	return 0, hint.New(errors.New("none of them was chosen"), "give the full name: "+answers[0])
 }
 
 func (a *app) root() *cobra.Command {

@@ -113,9 +113,14 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	if done || err != nil {
 		return []string{id}, err
 	}
+	candidates, remember, err := s.settleName(sys, name, candidates)
+	if err != nil {
+		return nil, fmt.Errorf("pull: %w", err)
+	}
 	for _, c := range candidates {
 		id, err := s.pullOne(ctx, sys, c, opts)
 		if err == nil {
+			remember()
 			if short := strings.TrimPrefix(name, "docker://"); s.opts.Notice != nil && !strings.HasPrefix(c.String(), short) {
 				fmt.Fprintf(s.opts.Notice, "Resolved %q as %s\n", short, c)
 			}

@@ -31,6 +31,9 @@ type Options struct {
 	// Notice, if set, receives what a script may want to know too: what a short name
 	// has been taken for.
 	Notice io.Writer
+	// Ask, if set, has a person choose between several images that a short name may
+	// stand for, and returns the index of one.
+	Ask func(question string, answers []string) (int, error)
 	// SingleID says that this user namespace maps one ID only: owners of files
 	// are then ignored.
 	SingleID bool
