@@ -28,7 +28,12 @@ func (r *run) artifactMounts(m spec.Mount, number int) ([]launch.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, dests, err := r.artifactFiles(a, m)
+	root, err := sys.OpenDir(r.scaffold.root())
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	files, dests, err := artifactFiles(a, m, root)
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +48,14 @@ func (r *run) artifactMounts(m spec.Mount, number int) ([]launch.Mount, error) {
 	return out, nil
 }
 
-// artifactFiles are the files that are meant, and where they go. One file takes the
+// artifactFiles are the files that are meant, and where they go in root. One file takes the
 // place of a file of the image, or of nothing; others go into a directory.
-func (r *run) artifactFiles(a *artifact.Artifact, m spec.Mount) (files []artifact.File, dests []string, err error) {
+func artifactFiles(a *artifact.Artifact, m spec.Mount, root *os.File) (files []artifact.File, dests []string, err error) {
 	which := artifact.Choice{Digest: m.Artifact.Digest, Title: m.Artifact.Title}
 	if files, err = which.Of(a); err != nil {
 		return nil, nil, err
 	}
-	asFile, err := r.takesFile(m.Dest, len(files))
+	asFile, err := takesFile(root, m.Dest, len(files))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,12 +115,7 @@ func (r *run) artifactPlaces() map[string]bool {
 }
 
 // takesFile says whether files of an artifact go to dest itself, not into it.
-func (r *run) takesFile(dest string, files int) (bool, error) {
-	root, err := sys.OpenDir(r.scaffold.root())
-	if err != nil {
-		return false, err
-	}
-	defer root.Close()
+func takesFile(root *os.File, dest string, files int) (bool, error) {
 	f, err := sys.OpenInRootOf(root, dest, sys.OpenPathOnly)
 	if errors.Is(err, os.ErrNotExist) {
 		return files == 1, nil
@@ -173,4 +173,29 @@ func (r *run) showBlob(a *artifact.Artifact, f artifact.File, name string) (stri
 	}
 	defer tree.Close()
 	return source, sys.MoveMount(tree, source)
+}
+
+// showArtifact mounts files of an artifact where a container that does not run has
+// them. What was removed, or was never mounted, is not shown.
+func (r *run) showArtifact(root *os.File, m spec.Mount) error {
+	a, err := artifact.Get(r.opts.Dirs, m.Source)
+	if err != nil {
+		return nil //nolint:nilerr // who starts the container is told
+	}
+	files, dests, err := artifactFiles(a, m, root)
+	if err != nil {
+		return err
+	}
+	for i, f := range files {
+		blob, err := artifact.Blob(r.opts.Dirs, f.Digest)
+		if err != nil {
+			return err
+		}
+		shown := m
+		shown.Source, shown.Dest = blob, dests[i]
+		if err := showVolume(root, shown, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
