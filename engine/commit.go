@@ -76,9 +76,10 @@ func (r *run) writeLayer(ctx context.Context, to io.Writer) error {
 	}
 	defer upper.Close()
 	owners := transfer.Owners{UIDs: r.record.UIDMap, GIDs: r.record.GIDMap}
+	places := r.artifactPlaces()
 	w := transfer.Walker{
 		Owners: &owners, Xattrs: true, Layer: true, Warn: r.opts.Warn,
-		Skip: func(name string) bool { return isMountpoint(upper, name) },
+		Skip: func(name string) bool { return (ours("/"+name) || places["/"+name]) && isMountpoint(upper, name) },
 	}
 	if err := w.Walk(ctx, upper, ".", topless{sink}); err != nil {
 		return fmt.Errorf("read writable layer: %w", err)
@@ -86,11 +87,8 @@ func (r *run) writeLayer(ctx context.Context, to io.Writer) error {
 	return sink.Close()
 }
 
-// isMountpoint says that a file is there for a generated one to be mounted on.
+// isMountpoint says that a file may be there to be mounted on: it is empty.
 func isMountpoint(upper *os.File, name string) bool {
-	if !ours("/" + name) {
-		return false
-	}
 	f, err := sys.OpenBelow(upper, name, unix.O_PATH)
 	if err != nil {
 		return false

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/paths"
 )
 
@@ -20,6 +22,11 @@ type DiskUsage struct {
 	LayerBytes int64            // of all images, each layer once
 	// FreeableBytes are those of the layers that no image with containers has.
 	FreeableBytes int64
+
+	Artifacts     []ArtifactUsage // by name
+	ArtifactBytes int64           // of all artifacts, each file once
+	// FreeableArtifactBytes are those of no artifact that a container mounts.
+	FreeableArtifactBytes int64
 }
 
 // ImageUsage is what one image takes.
@@ -45,6 +52,15 @@ type VolumeUsage struct {
 	Containers int
 }
 
+// ArtifactUsage is what one artifact takes.
+type ArtifactUsage struct {
+	Name, Digest string
+	Created      time.Time // zero if it does not say
+	Size         int64     // of its files, manifest and configuration
+	Shared       int64     // of those that other artifacts have too
+	Containers   int
+}
+
 // ReadDiskUsage looks at everything that containers, volumes and images have stored. It
 // must be called inside the anchor.
 func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
@@ -53,7 +69,7 @@ func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
 	if err != nil {
 		return u, err
 	}
-	users := map[string]int{}
+	users, mounted := map[string]int{}, map[string]int{}
 	for _, r := range records {
 		size, err := treeSize(filepath.Join(d.Containers(), r.ID))
 		if err != nil {
@@ -64,8 +80,13 @@ func ReadDiskUsage(d paths.Dirs) (DiskUsage, error) {
 		}
 		u.Containers = append(u.Containers, ContainerUsage{*r, size})
 		users[r.ImageID]++
+		for _, m := range r.Spec.Mounts {
+			if m.Type == spec.MountArtifact {
+				mounted[m.Source]++
+			}
+		}
 	}
-	if err := u.readVolumes(d); err != nil {
+	if err := errors.Join(u.readVolumes(d), u.readArtifacts(d, mounted)); err != nil {
 		return u, err
 	}
 	return u, u.readImages(d, users)
@@ -82,6 +103,46 @@ func (u *DiskUsage) readVolumes(d paths.Dirs) error {
 			return err
 		}
 		u.Volumes = append(u.Volumes, VolumeUsage{v.Name, size, len(v.Users)})
+	}
+	return nil
+}
+
+// readArtifacts counts blobs; of one that is damaged nobody knows which are its.
+func (u *DiskUsage) readArtifacts(d paths.Dirs, mounted map[string]int) error {
+	list, _, err := artifact.List(d)
+	if err != nil {
+		return err
+	}
+	if u.ArtifactBytes, err = treeSize(filepath.Join(artifact.Dir(d), "blobs")); err != nil {
+		return err
+	}
+	users, owners, inUse := map[string]int{}, map[string]int{}, map[string]int64{}
+	for ref, n := range mounted {
+		if a, err := artifact.Get(d, ref); err == nil { // else it was removed
+			users[a.Name] += n
+		}
+	}
+	for _, a := range list {
+		for digest, size := range a.Blobs() {
+			owners[digest]++
+			if users[a.Name] > 0 {
+				inUse[digest] = size
+			}
+		}
+	}
+	u.FreeableArtifactBytes = u.ArtifactBytes
+	for _, n := range inUse {
+		u.FreeableArtifactBytes -= n
+	}
+	for _, a := range list {
+		use := ArtifactUsage{Name: a.Name, Digest: a.Digest, Created: a.Created, Containers: users[a.Name]}
+		for digest, size := range a.Blobs() {
+			use.Size += size
+			if owners[digest] > 1 {
+				use.Shared += size
+			}
+		}
+		u.Artifacts = append(u.Artifacts, use)
 	}
 	return nil
 }

@@ -27,16 +27,24 @@ func (r *run) userMounts(ctx context.Context) ([]launch.Mount, error) {
 	})
 	out := make([]launch.Mount, 0, len(sorted))
 	for i, m := range sorted {
-		lm, err := r.userMount(ctx, m, i)
+		lms, err := r.userMount(ctx, m, i)
 		if err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Dest, err)
 		}
-		out = append(out, lm)
+		out = append(out, lms...)
 	}
 	return out, nil
 }
 
-func (r *run) userMount(ctx context.Context, m spec.Mount, number int) (launch.Mount, error) {
+func (r *run) userMount(ctx context.Context, m spec.Mount, number int) ([]launch.Mount, error) {
+	if m.Type == spec.MountArtifact {
+		return r.artifactMounts(m, number)
+	}
+	lm, err := r.oneMount(ctx, m, number)
+	return []launch.Mount{lm}, err
+}
+
+func (r *run) oneMount(ctx context.Context, m spec.Mount, number int) (launch.Mount, error) {
 	switch m.Type {
 	case spec.MountTmpfs:
 		if m.Chown { // numbers of the container, which mounts it
@@ -51,6 +59,7 @@ func (r *run) userMount(ctx context.Context, m spec.Mount, number int) (launch.M
 		return r.bindMount(m, number)
 	case spec.MountVolume:
 		return r.volumeMount(ctx, m, number)
+	case spec.MountArtifact:
 	}
 	return launch.Mount{}, fmt.Errorf("bug: mount type %q", m.Type)
 }

@@ -255,6 +255,11 @@ func (r *run) showVolumes(root *os.File, write bool) error {
 		switch {
 		case m.Overlay:
 			continue
+		case m.Type == spec.MountArtifact:
+			if err := r.showArtifact(root, m); err != nil {
+				return fmt.Errorf("mount %s: %w", m.Dest, err)
+			}
+			continue
 		case m.Type == spec.MountVolume:
 			source, err := r.volumeDir(m)
 			if err != nil {

@@ -164,6 +164,9 @@ func (w wish) askedMounts(m posture.Facts) (below []string) {
 			how = "ro"
 		}
 		m[mount.Dest] = "* " + how + "*"
+		if mount.Type == spec.MountArtifact {
+			m[mount.Dest] = "[?]* ro*" // or each file in it
+		}
 		below = append(below, mount.Dest)
 	}
 	return below

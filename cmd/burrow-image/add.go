@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -71,14 +72,15 @@ func (a *app) loadCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "load [flags]",
 		Short: "Load images from an archive",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.quiet = a.quiet || quiet
 			s, err := a.store()
 			if err != nil {
 				return err
 			}
-			if input == "" || input == "-" || input == "/dev/stdin" {
+			spooled := input == "" || input == "-" || input == "/dev/stdin"
+			if spooled {
 				in, err := a.input("-")
 				if err != nil {
 					return hint.New(err, "burrow load -i FILE")
@@ -89,6 +91,9 @@ func (a *app) loadCmd() *cobra.Command {
 				defer os.Remove(input)
 			}
 			loaded, err := s.Load(cmd.Context(), input)
+			if spooled && errors.Is(err, image.ErrNoArchive) {
+				err = hint.New(fmt.Errorf("%w: standard input is %w", image.ErrInvalid, image.ErrNoArchive), "to make an image of a root file system: burrow import - NAME")
+			}
 			for _, l := range loaded {
 				a.printLoaded(l)
 			}

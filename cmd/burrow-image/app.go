@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,8 +65,15 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	return exitEngine
 }
 
-// report prints an error on one line and the advice for it on the next.
+// report prints an error on one line and the advice for it on the next. Of several
+// errors each has its lines.
 func (a *app) report(err error) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			a.report(e)
+		}
+		return
+	}
 	fmt.Fprintf(a.err, "burrow: error: %s\n", oneLine(err.Error()))
 	if h := advice(err); h != "" {
 		fmt.Fprintf(a.err, "hint: %s\n", oneLine(h))
@@ -101,11 +110,37 @@ func (a *app) store() (*image.Store, error) {
 		return nil, err
 	}
 	opts := image.Options{SingleID: single, UID: a.env.outsideUID(), StorageConf: a.env.storage, Getenv: os.Getenv, Users: a.users, Worker: "/proc/self/exe", Logger: a.log}
+	if !a.quiet {
+		opts.Notice = a.err
+	}
+	if term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.err.Fd())) {
+		opts.Ask = a.ask
+	}
 	if !a.quiet && term.IsTerminal(int(a.err.Fd())) {
 		opts.Progress = a.err
 	}
 	a.opened, err = image.Open(a.env.dirs, opts)
 	return a.opened, err
+}
+
+// ask has a person choose one of answers, and returns its index.
+func (a *app) ask(question string, answers []string) (int, error) {
+	fmt.Fprintf(a.err, "%s:\n", oneLine(question))
+	for i, answer := range answers {
+		fmt.Fprintf(a.err, "%4d  %s\n", i+1, oneLine(answer))
+	}
+	in := bufio.NewReader(a.in)
+	for range 3 {
+		fmt.Fprintf(a.err, "Which one? [1-%d] ", len(answers))
+		line, err := in.ReadString('\n')
+		if err != nil {
+			break
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && n >= 1 && n <= len(answers) {
+			return n - 1, nil
+		}
+	}
+	return 0, hint.New(errors.New("none of them was chosen"), "give the full name: "+answers[0])
 }
 
 func (a *app) root() *cobra.Command {
@@ -127,7 +162,7 @@ func (a *app) root() *cobra.Command {
 
 // imageCmd is the same verbs, grouped as in Podman.
 func (a *app) imageCmd() *cobra.Command {
-	c := &cobra.Command{Use: "image", Short: "Manage images", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: "image", Short: "Manage images", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return hint.New(errors.New("image needs a command"), c.CommandPath()+" --help")
 	}}
 	c.AddCommand(
@@ -137,6 +172,17 @@ func (a *app) imageCmd() *cobra.Command {
 		a.copyCmd(), a.syncCmd(), a.listTagsCmd(), a.deleteCmd(), a.trustCmd(), a.signCmd(),
 	)
 	return c
+}
+
+// noArgs refuses arguments; cobra's own takes them for commands that are not known.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.HasSubCommands() {
+		return hint.New(fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath()), c.CommandPath()+" --help")
+	}
+	return hint.New(fmt.Errorf("%s takes no arguments", c.CommandPath()), c.CommandPath()+" --help")
 }
 
 func (a *app) println(s string) { fmt.Fprintln(a.out, s) }

@@ -13,6 +13,7 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -20,7 +21,7 @@ import (
 
 func (a *app) artifactCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "artifact", Short: "Keep files at registries", Args: cobra.NoArgs,
+		Use: "artifact", Short: "Keep files at registries", Args: noArgs,
 		Long: "Keep files at registries: OCI artifacts.\n\nAn artifact is some files with a name like an image's. NAME is that name, or the start of the artifact's digest.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return hint.New(errors.New("artifact needs a command"), c.CommandPath()+" --help")
@@ -64,7 +65,7 @@ func (a *app) artifactAddCmd() *cobra.Command {
 }
 
 func (a *app) artifactExtractCmd() *cobra.Command {
-	var opts image.ExtractOptions
+	var which artifact.Choice
 	c := &cobra.Command{
 		Use: "extract [flags] NAME PATH", Short: "Write the files of an artifact to a directory, or one to a file", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,11 +73,11 @@ func (a *app) artifactExtractCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.ExtractArtifact(cmd.Context(), args[0], args[1], opts)
+			return s.ExtractArtifact(cmd.Context(), args[0], args[1], which)
 		},
 	}
-	c.Flags().StringVar(&opts.Digest, "digest", "", "only the file with this `DIGEST`, which in a directory becomes its name")
-	c.Flags().StringVar(&opts.Title, "title", "", "only the file with this `NAME`")
+	c.Flags().StringVar(&which.Digest, "digest", "", "only the file with this `DIGEST`, which in a directory becomes its name")
+	c.Flags().StringVar(&which.Title, "title", "", "only the file with this `NAME`")
 	return c
 }
 
@@ -143,7 +144,7 @@ func (a *app) artifactListCmd() *cobra.Command {
 	var text string
 	var noTrunc, noHeading bool
 	c := &cobra.Command{
-		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List artifacts", Args: cobra.NoArgs,
+		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List artifacts", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.store()
 			if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) systemCmd() *cobra.Command {
-	c := &cobra.Command{Use: "system", Short: "Manage burrow itself", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "system", Short: "Manage burrow itself", Args: noArgs}
 	c.AddCommand(a.checkCmd())
 	return c
 }
@@ -22,7 +22,7 @@ func (a *app) checkCmd() *cobra.Command {
 	var quick, repair, force bool
 	var from remoteFlags
 	c := &cobra.Command{
-		Use: "check [flags]", Short: "Find damaged images and artifacts, and fetch them again", Args: cobra.NoArgs,
+		Use: "check [flags]", Short: "Find damaged images and artifacts, and fetch them again", Args: noArgs,
 		Long: "Find damaged images. Every layer is read, unpacked again and compared, which takes as much room as the largest for as long. " +
 			"With --repair what is damaged is fetched again from the registry that the image came from; it stays the same image, with the same containers.",
 		RunE: func(cmd *cobra.Command, _ []string) error {

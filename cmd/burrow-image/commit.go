@@ -10,7 +10,7 @@ import (
 // the other half, which knows containers.
 func (a *app) commitCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "commit", Short: "Make an image of a layer", Args: cobra.NoArgs, Hidden: true,
+		Use: "commit", Short: "Make an image of a layer", Args: noArgs, Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, layer, err := plan.ReadCommit(a.in)
 			if err != nil {

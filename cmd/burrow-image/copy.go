@@ -87,8 +87,8 @@ func (a *app) copyCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "copy [flags] SOURCE DESTINATION", Short: "Copy an image from one place to another", Args: cobra.ExactArgs(2),
 		Long: "Copy an image from one place to another without storing it. A place is docker://NAME, dir:DIR, oci:DIR[:NAME],\n" +
-			"oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], docker-daemon:NAME or containers-storage:NAME,\n" +
-			"which is an image of yours. One of Podman's is containers-storage:[DIR]NAME, DIR being its store, which is only read.",
+			"oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], docker-daemon:NAME, burrow-storage:NAME, which is a stored image,\n" +
+			"or containers-storage:NAME, which is one of Podman's; another store like that is containers-storage:[DIR]NAME. They are only read.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.finish(cmd.Flags()); err != nil {
 				return err

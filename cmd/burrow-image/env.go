@@ -58,6 +58,11 @@ func ownStorageConf() string {
 	return filepath.Join(dir, "burrow", "storage.conf")
 }
 
+// asRoot says that this is host root's anchor, which has directories of its own.
+func (e environment) asRoot() bool {
+	return e.dirs.Data == paths.For(paths.RootEnv(), 0).Data
+}
+
 // outsideUID is the user's ID outside the anchor: what ID 0 is mapped to.
 func (e environment) outsideUID() int {
 	for line := range strings.Lines(e.uidMap) {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,25 +95,22 @@ func (a *app) inspect(ctx context.Context, refs []string, format string) error {
 	return errors.Join(errs...)
 }
 
-// inspectFormat gives templates the names that the JSON has, as Docker does,
-// and ID and OS beside Id and Os, as Podman does.
+// templateImage gives templates Podman's names, and Docker's beside them. What an
+// image does not set is there and empty.
+type templateImage struct {
+	*image.Inspection
+	Id, Os      string //nolint:revive // as in JSON
+	Healthcheck any
+}
+
 func (a *app) inspectFormat(template string, images []*image.Inspection) error {
 	t, err := format.New(template)
 	if err != nil {
 		return err
 	}
-	values := make([]map[string]any, len(images))
+	values := make([]templateImage, len(images))
 	for i, img := range images {
-		b, err := json.Marshal(img)
-		if err != nil {
-			return err
-		}
-		dec := json.NewDecoder(bytes.NewReader(b))
-		dec.UseNumber()
-		if err := dec.Decode(&values[i]); err != nil {
-			return err
-		}
-		values[i]["ID"], values[i]["OS"] = values[i]["Id"], values[i]["Os"]
+		values[i] = templateImage{img, img.ID, img.OS, img.HealthCheck}
 	}
-	return format.Print(t.Strict(), a.out, values, nil, 0)
+	return format.Print(t, a.out, values, nil, 0)
 }

@@ -148,7 +148,7 @@ func (f *listFlags) columns(readOnly bool) string {
 func columnNames() map[string]string {
 	return map[string]string{
 		"ID": "IMAGE ID", "Id": "IMAGE ID", "CreatedAt": "CREATED AT", "CreatedSince": "CREATED",
-		"CreatedTime": "CREATED TIME", "RepoTags": "REPO TAGS", "RepoDigests": "REPO DIGESTS", "VirtualSize": "VIRTUAL SIZE", "ReadOnly": "R/O",
+		"CreatedTime": "CREATED TIME", "RepoTags": "REPO TAGS", "RepoDigests": "REPO DIGESTS", "VirtualSize": "VIRTUAL SIZE", "SharedSize": "SHARED SIZE", "ReadOnly": "R/O",
 	}
 }
 
@@ -196,7 +196,7 @@ func (a *app) listJSON(list []image.Summary) error {
 		out = append(out, jsonImage{
 			ID: i.ID, RepoTags: i.Names, RepoDigests: i.Digests, Size: i.Size, VirtualSize: i.Size, Labels: i.Labels, Containers: len(users[i.ID]),
 			Dangling: len(i.Names) == 0, IsList: i.Index, Names: i.Names, Digest: i.Digest.String(), History: i.History,
-			Created: i.Created.Unix(), CreatedAt: i.Created, ReadOnly: i.ReadOnly,
+			Created: i.Created.Unix(), CreatedAt: i.Created.Truncate(time.Second), ReadOnly: i.ReadOnly,
 		})
 	}
 	return printJSON(a.out, out, "    ")
@@ -207,7 +207,8 @@ type row struct {
 	ID, Id, Repository, Tag, Digest  string //nolint:revive // Id is how Podman's templates spell it
 	Created, CreatedSince, CreatedAt string
 	CreatedTime                      string
-	Size, VirtualSize                string
+	Size                             string
+	VirtualSize, SharedSize          int64 // bytes, as in Podman's templates
 	Names, RepoTags, RepoDigests     []string
 	Labels                           map[string]string
 	History                          string
@@ -243,11 +244,11 @@ func makeRows(list []image.Summary, noTrunc, digests bool) []row {
 func newRow(img *image.Summary, repo, tag string, noTrunc bool) row {
 	since := units.HumanDuration(time.Since(img.Created)) + " ago"
 	size := humanSize(img.Size)
-	id := shortID(img.ID, noTrunc)
+	created := img.Created.Truncate(time.Second).String()
 	return row{
-		ID: id, Id: id, Repository: repo, Tag: tag, Digest: img.Digest.String(),
-		Created: since, CreatedSince: since, CreatedAt: img.Created.String(), CreatedTime: img.Created.String(),
-		Size: size, VirtualSize: size, Names: img.Names, RepoTags: img.Names, RepoDigests: img.Digests,
+		ID: shortID(img.ID, noTrunc), Id: img.ID, Repository: repo, Tag: tag, Digest: img.Digest.String(),
+		Created: since, CreatedSince: since, CreatedAt: created, CreatedTime: created,
+		Size: size, VirtualSize: img.Size, Names: img.Names, RepoTags: img.Names, RepoDigests: img.Digests,
 		Labels: img.Labels, History: strings.Join(img.History, ", "), Dangling: len(img.Names) == 0, ReadOnly: img.ReadOnly,
 		image: img.ID, created: img.Created, size: img.Size,
 	}

@@ -22,7 +22,7 @@ type loginFlags struct {
 }
 
 func (a *app) loginCmd() *cobra.Command {
-	var f loginFlags
+	f := loginFlags{remoteFlags: remoteFlags{makesAuth: true}}
 	c := &cobra.Command{
 		Use: "login [flags] REGISTRY", Short: "Store credentials for a registry", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

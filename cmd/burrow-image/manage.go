@@ -2,8 +2,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -81,7 +85,7 @@ func (a *app) rmiCmd(use string, aliases ...string) *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.BoolVarP(&f.all, "all", "a", false, "remove all images")
-	fl.BoolVarP(&f.force, "force", "f", false, "remove images with several names or with containers, and ignore missing ones")
+	fl.BoolVarP(&f.force, "force", "f", false, "remove images with several names, mounted ones, and those of containers, with the containers; and ignore missing ones")
 	fl.BoolVarP(&f.ignore, "ignore", "i", false, "it is no error if an image does not exist")
 	fl.BoolVar(&f.noPrune, "no-prune", false, "accepted for compatibility: Burrow keeps no untagged parents")
 	return c
@@ -99,7 +103,10 @@ func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
 	}
 	var errs []error
 	for _, ref := range refs {
-		r, err := s.Remove(cmd.Context(), ref, f.force || f.all)
+		r, err := s.Remove(cmd.Context(), ref, image.RemoveOptions{AllNames: f.all || f.force})
+		if f.force && errors.Is(err, image.ErrInUse) {
+			r, err = a.removeUsed(cmd.Context(), s, ref, err)
+		}
 		if errors.Is(err, image.ErrNotFound) && (f.ignore || f.force) {
 			continue
 		}
@@ -110,6 +117,39 @@ func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
 		a.printRemoved(r)
 	}
 	return a.removeResult(errs)
+}
+
+// removeUsed removes an image by force, and the containers that were made from it,
+// as Podman does.
+func (a *app) removeUsed(ctx context.Context, s *image.Store, ref string, why error) (image.Removed, error) {
+	if used, ok := errors.AsType[*image.UsedError](why); ok {
+		if a.env.asRoot() { // whose anchor a command started in it does not know for its own
+			return image.Removed{}, hint.New(why, "burrow rm -f "+strings.Join(used.By, " "))
+		}
+		if err := a.removeContainers(ctx, used.By); err != nil {
+			return image.Removed{}, err
+		}
+	}
+	return s.Remove(ctx, ref, image.RemoveOptions{Force: true})
+}
+
+// removeContainers asks the executable that knows containers.
+func (a *app) removeContainers(ctx context.Context, names []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(self)
+	front := filepath.Join(dir, "burrow")
+	if _, err := os.Stat(front); err != nil { // as `make install` puts them
+		front = filepath.Join(dir, "..", "..", "bin", "burrow")
+	}
+	c := exec.CommandContext(ctx, front, append([]string{"rm", "-f", "-t", "0", "--"}, names...)...)
+	c.Stderr = a.err
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("remove containers %s: %w", strings.Join(names, " "), err)
+	}
+	return nil
 }
 
 func (a *app) printRemoved(r image.Removed) {
@@ -158,7 +198,7 @@ func (a *app) pruneCmd() *cobra.Command {
 	var all, force bool
 	var filters []string
 	c := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove images without name", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove images without name", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.store()
 			if err != nil {
@@ -182,7 +222,7 @@ func (a *app) pruneCmd() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses")
+	f.BoolVarP(&all, "all", "a", false, "remove all images that no container uses and that are not mounted")
 	f.BoolVarP(&force, "force", "f", false, "do not ask")
 	f.Bool("external", false, "accepted for compatibility: no other engine has containers in Burrow's store")
 	f.StringArrayVar(&filters, "filter", nil, "remove only what `KEY=VALUE` picks: label, label!, until")
@@ -202,7 +242,7 @@ func (a *app) confirm(all bool) bool {
 
 func (a *app) repairCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "repair", Short: "Make plans and names anew from the stored images", Args: cobra.NoArgs,
+		Use: "repair", Short: "Make plans and names anew from the stored images", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.store()
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 
 func (a *app) manifestCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "manifest", Short: "Make lists of images for several platforms", Args: cobra.NoArgs,
+		Use: "manifest", Short: "Make lists of images for several platforms", Args: noArgs,
 		Long: "Make lists of images for several platforms, and push them.\n\nA list says where its images are: in the store, at a registry, in a directory or an archive.\n" +
 			"`burrow images` shows it beside them; `burrow run` takes from it the image for this machine.",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -94,7 +94,7 @@ func (a *app) manifestAddCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "add [flags] LIST IMAGE [IMAGE...]", Short: "Add images to a list", Args: cobra.MinimumNArgs(2),
 		Long: "Add images to a list.\n\nIMAGE is the name or ID of a stored image, or a name at a registry, with or without docker://, or\n" +
-			"dir:DIR, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or containers-storage:NAME, which is Burrow's store.\n" +
+			"dir:DIR, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or burrow-storage:NAME, which is a stored image.\n" +
 			"What is not stored is not fetched: it is read where it is when the list is pushed.\n\n" +
 			"Where IMAGE is a list itself, its image for this machine is added, or that for --os, --arch and --variant.",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -62,7 +62,11 @@ func outside(err error, verb string, refs []string) error {
 	if !errors.Is(err, image.ErrOutside) {
 		return err
 	}
-	return hint.New(fmt.Errorf("image %s: %w", verb, err), "burrow unshare sh -c 'ls $(burrow image mount "+strings.Join(refs, " ")+")'")
+	advice := "burrow unshare sh -c 'ls $(burrow image mount " + strings.Join(refs, " ") + ")'"
+	if verb == "unmount" {
+		advice = "unmount it in the shell of burrow unshare that it was mounted in, or end that"
+	}
+	return hint.New(fmt.Errorf("image %s: %w", verb, err), advice)
 }
 
 func (a *app) printMounts(mounts []image.Mounted, text string, pathOnly bool) error {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +19,7 @@ import (
 type remoteFlags struct {
 	authFile, certDir, creds string
 	tlsVerify                bool
+	makesAuth                bool // the file with credentials may be made
 }
 
 func (r *remoteFlags) add(f *pflag.FlagSet, authFile string) {
@@ -27,6 +30,11 @@ func (r *remoteFlags) add(f *pflag.FlagSet, authFile string) {
 
 func (r *remoteFlags) remote(f *pflag.FlagSet) (image.Remote, error) {
 	out := image.Remote{AuthFile: r.authFile, CertDir: r.certDir, DaemonHost: os.Getenv("DOCKER_HOST")}
+	if f.Changed("authfile") && !r.makesAuth {
+		if _, err := os.Stat(r.authFile); err != nil {
+			return out, fmt.Errorf("--authfile: %w", err)
+		}
+	}
 	if f.Changed("tls-verify") {
 		skip := !r.tlsVerify
 		out.SkipVerify = &skip
@@ -113,6 +121,7 @@ func (a *app) pull(cmd *cobra.Command, names []string, opts image.PullOptions) e
 		for _, id := range ids {
 			if err == nil || id != "" {
 				a.println(id)
+				a.warnPlatform(cmd.Context(), s, id, opts)
 			}
 		}
 		if err != nil {
@@ -120,4 +129,20 @@ func (a *app) pull(cmd *cobra.Command, names []string, opts image.PullOptions) e
 		}
 	}
 	return nil
+}
+
+// warnPlatform says that an image is for another platform than was asked for: a
+// registry that has one image only gives that.
+func (a *app) warnPlatform(ctx context.Context, s *image.Store, id string, opts image.PullOptions) {
+	if opts.OS+opts.Arch == "" {
+		return
+	}
+	i, err := s.Inspect(ctx, id)
+	if err != nil {
+		return
+	}
+	if opts.OS != "" && i.OS != opts.OS || opts.Arch != "" && i.Architecture != opts.Arch {
+		want := cmp.Or(opts.OS, i.OS) + "/" + cmp.Or(opts.Arch, i.Architecture)
+		fmt.Fprintf(a.err, "burrow: warning: %.12s is an image for %s/%s, not for %s\n", id, oneLine(i.OS), oneLine(i.Architecture), want)
+	}
 }

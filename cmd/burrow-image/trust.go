@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) trustCmd() *cobra.Command {
-	c := &cobra.Command{Use: "trust", Short: "Say which images are accepted", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: "trust", Short: "Say which images are accepted", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return hint.New(errors.New("trust needs a command"), c.CommandPath()+" --help")
 	}}
 	c.AddCommand(a.trustShowCmd(), a.trustSetCmd())

@@ -17,7 +17,7 @@ func (a *app) dfCommand() *cobra.Command {
 	var verbose bool
 	var template string
 	cmd := &cobra.Command{
-		Use: "df [OPTIONS]", Short: "Show what images, containers and volumes take on disk", Args: exactly(0, "no arguments"),
+		Use: "df [OPTIONS]", Short: "Show what images, containers, volumes and artifacts take on disk", Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, _, err := whoAmI()
 			if err != nil {
@@ -43,7 +43,7 @@ func (a *app) dfCommand() *cobra.Command {
 			return show(dfRows(u))
 		},
 	}
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "each image, container and volume")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "each image, container, volume and artifact")
 	cmd.Flags().StringVar(&template, "format", "", "table, json, or a Go template")
 	return cmd
 }
@@ -86,7 +86,13 @@ func dfRows(u engine.DiskUsage) []dfRow {
 			volumes.RawReclaimable += v.Size
 		}
 	}
-	rows := []dfRow{images, containers, volumes}
+	artifacts := dfRow{Type: "Artifacts", Total: len(u.Artifacts), RawSize: u.ArtifactBytes, RawReclaimable: u.FreeableArtifactBytes}
+	for _, a := range u.Artifacts {
+		if a.Containers > 0 {
+			artifacts.Active++
+		}
+	}
+	rows := []dfRow{images, containers, volumes, artifacts}
 	for i := range rows {
 		r := &rows[i]
 		r.TotalCount, r.Size = r.Total, decimal(r.RawSize)
@@ -122,8 +128,7 @@ func (a *app) printUsage(u engine.DiskUsage) error {
 	for _, i := range u.Images {
 		repository, tag := "<none>", "<none>"
 		if len(i.Names) > 0 {
-			at := strings.LastIndexByte(i.Names[0], ':')
-			repository, tag = i.Names[0][:max(at, 0)], i.Names[0][at+1:]
+			repository, tag = splitName(i.Names[0])
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", oneLine(repository), oneLine(tag), i.ID[:12], ago(i.Created),
 			decimal(i.Size), decimal(i.Shared), decimal(i.Size-i.Shared), i.Containers)
@@ -144,7 +149,26 @@ func (a *app) printUsage(u engine.DiskUsage) error {
 	for _, v := range u.Volumes {
 		fmt.Fprintf(w, "%s\t%d\t%s\n", v.Name, v.Containers, decimal(v.Size))
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nArtifacts space usage:\n\nREPOSITORY\tTAG\tDIGEST\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS\n")
+	for _, f := range u.Artifacts {
+		repository, tag := splitName(f.Name)
+		created := ""
+		if !f.Created.IsZero() {
+			created = ago(f.Created)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\t%s\t%s\t%d\n", oneLine(repository), oneLine(tag), strings.TrimPrefix(f.Digest, "sha256:"), created,
+			decimal(f.Size), decimal(f.Shared), decimal(f.Size-f.Shared), f.Containers)
+	}
 	return w.Flush()
+}
+
+// splitName takes a full name apart at its tag.
+func splitName(full string) (repository, tag string) {
+	at := strings.LastIndexByte(full, ':')
+	return full[:max(at, 0)], full[at+1:]
 }
 
 func volumesOf(r engine.Record) int {

@@ -78,7 +78,7 @@ type inspectedDevice struct{ PathOnHost, PathInContainer, CgroupPermissions stri
 
 type inspectedMount struct {
 	Type        string
-	Name        string `json:",omitempty"` // of a volume
+	Name        string `json:",omitempty"` // of a volume; of an artifact's file in the container
 	Source      string
 	Destination string
 	Driver      string
@@ -86,6 +86,7 @@ type inspectedMount struct {
 	Options     []string
 	RW          bool
 	Propagation string
+	SubPath     string `json:",omitempty"` // of an artifact: the file that was chosen
 }
 
 type inspectedDriver struct {
@@ -131,7 +132,7 @@ func hostOf(r engine.Record) inspectedHost {
 	for _, m := range s.Mounts {
 		if m.Type == spec.MountTmpfs {
 			h.Tmpfs[m.Dest] = strings.Join(mountOptions(m), ",")
-		} else if m.Source != "" {
+		} else if m.Source != "" && m.Type != spec.MountArtifact {
 			h.Binds = append(h.Binds, m.Source+":"+m.Dest+":"+strings.Join(mountOptions(m), ","))
 		}
 	}
@@ -235,7 +236,7 @@ func exposed(r engine.Record) map[string]struct{} {
 	return out
 }
 
-// mountsOf are the binds and volumes.
+// mountsOf are the binds, volumes and artifacts.
 func mountsOf(c caller, r engine.Record) []inspectedMount {
 	out := []inspectedMount{}
 	for _, m := range r.Spec.Mounts {
@@ -245,6 +246,9 @@ func mountsOf(c caller, r engine.Record) []inspectedMount {
 		}
 		switch m.Type {
 		case spec.MountBind:
+		case spec.MountArtifact:
+			v.Name = m.Artifact.Name
+			v.SubPath = cmp.Or(m.Artifact.Title, m.Artifact.Digest)
 		case spec.MountVolume:
 			v.Name, v.Driver = m.Source, "local"
 			if found, err := engine.FindVolume(c.dirs, m.Source); err == nil {

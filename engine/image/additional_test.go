@@ -139,7 +139,7 @@ func TestInPlace(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"tag": s.Tag(t.Context(), "app:v1", []string{"mine"}), "untag": s.Untag(t.Context(), "app:v1", nil),
-		"remove": second(s.Remove(t.Context(), "app:v1", false)), "force": second(s.Remove(t.Context(), base, true)),
+		"remove": second(s.Remove(t.Context(), "app:v1", RemoveOptions{})), "force": second(s.Remove(t.Context(), base, RemoveOptions{Force: true})),
 	} {
 		if !errors.Is(err, ErrReadOnly) || hint.Of(err) == "" {
 			t.Errorf("%s: %v", what, err)
@@ -222,7 +222,7 @@ func TestOwnBeforeOthers(t *testing.T) {
 	if p, err := plan.Resolve(s.dirs, "theirs:1"); err != nil || p.Additional != nil {
 		t.Error("the image that is here is used there", p, err)
 	}
-	if _, err := s.Remove(t.Context(), "theirs:1", false); !errors.Is(err, ErrReadOnly) {
+	if _, err := s.Remove(t.Context(), "theirs:1", RemoveOptions{}); !errors.Is(err, ErrReadOnly) {
 		t.Error("removed by a name that it has elsewhere:", err)
 	}
 	adopted(later, later)
@@ -247,16 +247,16 @@ func TestOwnBeforeOthers(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if r, err := s.Remove(t.Context(), "name:1", false); err != nil || r.Deleted != mine {
+	if r, err := s.Remove(t.Context(), "name:1", RemoveOptions{}); err != nil || r.Deleted != mine {
 		t.Error(r, err)
 	}
 	adopted("name:1", theirs)
 	briefly := imported(t, s, "localhost/name:1", ent{name: "briefly"})
-	if r, err := s.Remove(t.Context(), briefly, false); err != nil || r.Deleted != briefly {
+	if r, err := s.Remove(t.Context(), briefly, RemoveOptions{}); err != nil || r.Deleted != briefly {
 		t.Error(r, err)
 	}
 	adopted("name:1", theirs)
-	if r, err := s.Remove(t.Context(), "both:1", false); err != nil || r.Deleted != shared {
+	if r, err := s.Remove(t.Context(), "both:1", RemoveOptions{}); err != nil || r.Deleted != shared {
 		t.Error(r, err)
 	}
 	adopted("both:1", shared)

@@ -16,10 +16,9 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/docker/reference"
 	"golang.org/x/sys/unix"
 
-	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
 )
@@ -126,59 +125,15 @@ func (s *Store) Artifact(ref string) (*Artifact, error) {
 
 // findArtifact returns the entry of x that is meant by ref.
 func findArtifact(x *imgspec.Index, ref string) (*imgspec.Descriptor, error) {
-	named := func(match func(name string, d digest.Digest) bool) []*imgspec.Descriptor {
-		var out []*imgspec.Descriptor
-		for i := range x.Manifests {
-			if match(x.Manifests[i].Annotations[imgspec.AnnotationRefName], x.Manifests[i].Digest) {
-				out = append(out, &x.Manifests[i])
-			}
-		}
-		return out
+	entries := make([]artifact.Entry, len(x.Manifests))
+	for i, m := range x.Manifests {
+		entries[i] = artifact.Entry{Name: m.Annotations[imgspec.AnnotationRefName], Digest: m.Digest.String()}
 	}
-	for _, want := range artifactNames(ref) {
-		found := named(func(name string, d digest.Digest) bool {
-			return name == want || repositoryOf(name)+"@"+d.String() == want
-		})
-		if len(found) > 0 {
-			return found[0], nil
-		}
-	}
-	if hex := strings.TrimPrefix(ref, "sha256:"); len(hex) >= 3 && strings.Trim(hex, "0123456789abcdef") == "" {
-		found := named(func(_ string, d digest.Digest) bool { return strings.HasPrefix(d.Encoded(), hex) })
-		switch len(found) {
-		case 0:
-		case 1:
-			return found[0], nil
-		default:
-			var names []string
-			for _, d := range found {
-				names = append(names, d.Annotations[imgspec.AnnotationRefName])
-			}
-			return nil, hint.New(fmt.Errorf("more than one artifact fits %q", ref), "give a name: "+strings.Join(names, ", "))
-		}
-	}
-	return nil, hint.New(fmt.Errorf("%w: %q", ErrNoArtifact, ref), "burrow artifact ls")
-}
-
-// artifactNames are the full names that ref may stand for.
-func artifactNames(ref string) []string {
-	ref = strings.TrimPrefix(ref, "docker://")
-	var out []string
-	if full, err := plan.Full(ref); err == nil {
-		out = append(out, full)
-	}
-	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
-		out = append(out, untag(named).String())
-	}
-	return out
-}
-
-func repositoryOf(name string) string {
-	named, err := reference.ParseNormalizedNamed(name)
+	i, err := artifact.Match(entries, ref)
 	if err != nil {
-		return ""
+		return nil, err
 	}
-	return named.Name()
+	return &x.Manifests[i], nil
 }
 
 // nameArtifact makes name mean the manifest d, whose blobs are stored already,

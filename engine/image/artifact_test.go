@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/burrow-run/burrow/engine/artifact"
 )
 
 // artifactAt makes a registry that has an artifact with files of these titles.
@@ -49,7 +52,7 @@ func TestArtifactsNameNoPaths(t *testing.T) {
 		if err := os.Mkdir(target, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		err := s.ExtractArtifact(t.Context(), r.image(), target, ExtractOptions{})
+		err := s.ExtractArtifact(t.Context(), r.image(), target, artifact.Choice{})
 		if err == nil || strings.ContainsAny(err.Error(), "\n\x00") {
 			t.Errorf("%.20q: %v", title, err)
 		}
@@ -60,7 +63,7 @@ func TestArtifactsNameNoPaths(t *testing.T) {
 		}
 		// By its digest it can be had.
 		d := digest.FromString("content of " + title)
-		if err := s.ExtractArtifact(t.Context(), r.image(), target, ExtractOptions{Digest: d.String()}); err != nil {
+		if err := s.ExtractArtifact(t.Context(), r.image(), target, artifact.Choice{Digest: d.String()}); err != nil {
 			t.Error(err)
 		}
 		if b, err := os.ReadFile(filepath.Join(target, "sha256-"+d.Encoded())); err != nil || string(b) != "content of "+title {
@@ -138,7 +141,7 @@ func TestArtifactsAtOnce(t *testing.T) {
 		t.Fatal(len(list), err)
 	}
 	for i := range list {
-		if err := s.ExtractArtifact(t.Context(), list[i].Name, filepath.Join(t.TempDir(), "out"), ExtractOptions{}); err != nil {
+		if err := s.ExtractArtifact(t.Context(), list[i].Name, filepath.Join(t.TempDir(), "out"), artifact.Choice{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -168,5 +171,54 @@ func TestArtifactBlobsAreFetchedOnce(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(s.artifactBlobs()); err != nil || len(entries) > 0 {
 		t.Error(entries, err)
+	}
+}
+
+// TestExtractedFilesTakeTheirNamesAtOnce: with files without a name and without
+// such, what has the name is replaced, and no other name is left.
+func TestExtractedFilesTakeTheirNamesAtOnce(t *testing.T) {
+	for kind, make := range map[string]func(*os.Root) (*unnamed, error){"unnamed": newUnnamed, "named": newNamed} {
+		t.Run(kind, func(t *testing.T) {
+			target := t.TempDir()
+			dir, err := os.OpenRoot(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.Close()
+			precious := filepath.Join(t.TempDir(), "precious")
+			if err := errors.Join(os.WriteFile(precious, nil, 0o600), os.Symlink(precious, filepath.Join(target, "link")),
+				os.WriteFile(filepath.Join(target, "file"), []byte("old"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"new", "file", "link"} {
+				f, err := make(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if entries, err := os.ReadDir(target); kind == "unnamed" && (err != nil || len(entries) > 3) {
+					t.Error("there is a name: ", entries, err)
+				}
+				_, err = f.WriteString("content")
+				if err := errors.Join(err, f.publish(name)); err != nil {
+					t.Error(err)
+				}
+				f.discard()
+				if st, err := os.Lstat(filepath.Join(target, name)); err != nil || !st.Mode().IsRegular() || st.Size() != 7 {
+					t.Errorf("%s: %v %v", name, st, err)
+				}
+			}
+			f, err := make(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.discard()
+			entries, err := os.ReadDir(target)
+			if err != nil || len(entries) != 3 {
+				t.Error(entries, err)
+			}
+			if st, err := os.Stat(precious); err != nil || st.Size() > 0 {
+				t.Error(st, err)
+			}
+		})
 	}
 }

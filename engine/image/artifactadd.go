@@ -19,6 +19,7 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
 )
@@ -177,7 +178,7 @@ func (s *Store) tempLayout() (string, error) {
 func addFile(ctx context.Context, layout, file string, opts ArtifactOptions) (imgspec.Descriptor, error) {
 	l := imgspec.Descriptor{MediaType: opts.FileType, Annotations: map[string]string{imgspec.AnnotationTitle: filepath.Base(file)}}
 	maps.Copy(l.Annotations, opts.Annotations)
-	if err := validTitle(l.Annotations[imgspec.AnnotationTitle]); err != nil {
+	if err := artifact.CheckName(l.Annotations[imgspec.AnnotationTitle]); err != nil {
 		return l, err
 	}
 	in, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -221,6 +222,9 @@ func copyBlob(ctx context.Context, layout string, in io.Reader) (digest.Digest, 
 	}
 	sum := digest.SHA256.Digester()
 	n, err := io.Copy(io.MultiWriter(out, sum.Hash()), stoppable{ctx, in})
+	if err == nil {
+		err = out.Chmod(0o644) // it may be mounted for those who are not its owner
+	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return "", 0, err
 	}

@@ -9,32 +9,30 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	digest "github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/burrow-run/burrow/engine/artifact"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
-
-// ExtractOptions choose one file of an artifact. At most one is set.
-type ExtractOptions struct {
-	Digest, Title string
-}
 
 // ExtractArtifact writes the files of the artifact ref to the directory target,
 // or one file to target, which then is its name.
-func (s *Store) ExtractArtifact(ctx context.Context, ref, target string, opts ExtractOptions) error {
-	if opts.Digest != "" && opts.Title != "" {
-		return errors.New("give a digest or a title, not both")
-	}
+func (s *Store) ExtractArtifact(ctx context.Context, ref, target string, which artifact.Choice) error {
 	a, err := s.Artifact(ref)
 	if err != nil {
 		return err
 	}
-	layers, err := a.choose(opts)
+	files := a.files()
+	chosen, err := which.Choose(a.Name, files)
 	if err != nil {
 		return err
+	}
+	layers := make([]imgspec.Descriptor, len(chosen))
+	for i, at := range chosen {
+		layers[i], files[i] = a.Manifest.Layers[at], files[at]
 	}
 	st, err := os.Stat(target)
 	switch {
@@ -46,92 +44,115 @@ func (s *Store) ExtractArtifact(ctx context.Context, ref, target string, opts Ex
 	case err != nil:
 		return fmt.Errorf("extract artifact: %w", err)
 	}
-	names := make([]string, len(layers))
-	seen := map[string]bool{}
-	for i, l := range layers {
-		names[i] = l.Annotations[imgspec.AnnotationTitle]
-		if names[i] == "" || opts.Digest != "" {
-			names[i] = strings.ReplaceAll(l.Digest.String(), ":", "-")
-		}
-		if err := validTitle(names[i]); err != nil {
-			return fmt.Errorf("extract artifact %s: %w", a.Name, err)
-		}
-		if seen[names[i]] {
-			return hint.New(fmt.Errorf("the artifact has two files %q", names[i]), "choose one with --digest")
-		}
-		seen[names[i]] = true
+	names, err := which.Names(files[:len(layers)])
+	if err != nil {
+		return fmt.Errorf("extract artifact %s: %w", a.Name, err)
 	}
 	return s.extractTo(ctx, a, target, layers, names)
 }
 
-// choose returns the files that opts mean.
-func (a *Artifact) choose(opts ExtractOptions) ([]imgspec.Descriptor, error) {
-	if len(a.Manifest.Layers) == 0 {
-		return nil, fmt.Errorf("the artifact %s has no files", a.Name)
+// files are what the manifest has as layers.
+func (a *Artifact) files() []artifact.File {
+	out := make([]artifact.File, len(a.Manifest.Layers))
+	for i, l := range a.Manifest.Layers {
+		out[i] = artifact.File{Digest: l.Digest.String(), Title: l.Annotations[imgspec.AnnotationTitle], Size: l.Size}
 	}
-	if opts == (ExtractOptions{}) {
-		return a.Manifest.Layers, nil
-	}
-	var out []imgspec.Descriptor
-	for _, l := range a.Manifest.Layers {
-		if opts.Digest == l.Digest.String() || opts.Title != "" && opts.Title == l.Annotations[imgspec.AnnotationTitle] {
-			out = append(out, l)
-		}
-	}
-	what := "the title " + opts.Title
-	if opts.Digest != "" {
-		what = "the digest " + opts.Digest
-	}
-	switch {
-	case len(out) == 0:
-		return nil, hint.New(fmt.Errorf("the artifact %s has no file with %s", a.Name, what), "burrow artifact inspect "+a.Name)
-	case len(out) > 1 && opts.Title != "":
-		return nil, hint.New(fmt.Errorf("the artifact %s has %d files with %s", a.Name, len(out), what), "choose one with --digest")
-	}
-	return out[:1], nil
+	return out
 }
 
-// validTitle refuses names that are no plain file's: whoever made the artifact
-// does not choose where in the file system it goes.
-func validTitle(name string) error {
-	if name == "" || name == "." || name == ".." || len(name) > 255 || strings.ContainsAny(name, "/\x00") {
-		return fmt.Errorf("%w: %q is no name for a file", ErrInvalid, name)
-	}
-	return nil
-}
-
-// extractTo writes files under other names first and renames them when all are
-// whole. In the place of a link comes the file, not where it leads.
+// extractTo writes files without a name first and names them when all are whole:
+// nothing is left if it is killed. In the place of a link comes the file, not
+// where it leads.
 func (s *Store) extractTo(ctx context.Context, a *Artifact, target string, layers []imgspec.Descriptor, names []string) error {
 	dir, err := os.OpenRoot(target)
 	if err != nil {
 		return fmt.Errorf("extract artifact: %w", err)
 	}
 	defer dir.Close()
-	tmp := make([]string, 0, len(layers))
+	out := make([]*unnamed, 0, len(layers))
 	defer func() {
-		for _, t := range tmp {
-			_ = dir.Remove(t)
+		for _, d := range out {
+			d.discard()
 		}
 	}()
 	for i := range layers {
-		t := ".burrow-artifact-" + rand.Text()
-		out, err := dir.OpenFile(t, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		d, err := newUnnamed(dir)
 		if err != nil {
 			return fmt.Errorf("extract artifact: %w", err)
 		}
-		tmp = append(tmp, t)
-		err = s.writeBlob(ctx, a, &layers[i], out)
-		if err = errors.Join(err, out.Close()); err != nil {
+		out = append(out, d)
+		if err := s.writeBlob(ctx, a, &layers[i], d.File); err != nil {
 			return err
 		}
 	}
 	for i, name := range names {
-		if err := dir.Rename(tmp[i], name); err != nil {
+		if err := out[i].publish(name); err != nil {
 			return fmt.Errorf("extract artifact: %w", err)
 		}
 	}
 	return nil
+}
+
+// unnamed is a file that is being written for a directory of the user's.
+type unnamed struct {
+	*os.File
+	dir  *os.Root
+	name string // "" while it has none
+}
+
+// newUnnamed makes one without a name or, where the file system knows no such
+// files, with a name that nobody else has.
+func newUnnamed(dir *os.Root) (*unnamed, error) {
+	at, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	f, err := sys.UnnamedFile(at, 0o644)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return &unnamed{File: f, dir: dir}, err
+	}
+	return newNamed(dir)
+}
+
+func newNamed(dir *os.Root) (*unnamed, error) {
+	name := passingName()
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return &unnamed{f, dir, name}, err
+}
+
+func passingName() string { return ".burrow-artifact-" + rand.Text() }
+
+// publish gives it its name, in the place of what has that. The name in between
+// is there for the time of two system calls.
+func (d *unnamed) publish(name string) error {
+	if d.name == "" {
+		at, err := d.dir.Open(".")
+		if err != nil {
+			return err
+		}
+		defer at.Close()
+		if err := sys.NameFile(d.File, at, name); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		between := passingName()
+		if err := sys.NameFile(d.File, at, between); err != nil {
+			return err
+		}
+		d.name = between
+	}
+	if err := d.dir.Rename(d.name, name); err != nil {
+		return err
+	}
+	d.name = ""
+	return nil
+}
+
+func (d *unnamed) discard() {
+	if d.name != "" {
+		_ = d.dir.Remove(d.name)
+	}
+	_ = d.Close()
 }
 
 // extractOne writes a file to target, in the place of the file st, if there is

@@ -41,6 +41,10 @@ func (s *Store) PullArtifact(ctx context.Context, name string, opts PullOptions)
 	if err != nil {
 		return "", err
 	}
+	candidates, remember, err := s.settleName(sys, name, candidates)
+	if err != nil {
+		return "", fmt.Errorf("pull: %w", err)
+	}
 	var errs []error
 	for _, c := range candidates {
 		from, err := docker.NewReference(c)
@@ -51,6 +55,7 @@ func (s *Store) PullArtifact(ctx context.Context, name string, opts PullOptions)
 		for {
 			d, err := s.fetchArtifact(ctx, from, sys, c.String())
 			if err == nil {
+				remember()
 				return d, nil
 			}
 			if !again.worth(err) {

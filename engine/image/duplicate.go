@@ -90,7 +90,8 @@ func (s *Store) Copy(ctx context.Context, from, to string, opts CopyOptions) (di
 
 func placeError(which, text string, err error) error {
 	if errors.Is(err, errNoTransport) {
-		return hint.New(fmt.Errorf("%s %q: it does not say how to get there", which, text), "write docker://"+strings.TrimPrefix(text, "docker:"))
+		text = strings.TrimPrefix(text, "docker:")
+		return hint.New(fmt.Errorf("%s %q: it does not say how to get there", which, text), "write docker://"+text+", or "+transportOwn+":"+text+" if it is a stored image")
 	}
 	return fmt.Errorf("%s %s: %w", which, text, err)
 }

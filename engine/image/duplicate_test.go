@@ -160,7 +160,7 @@ func TestCopySlowly(t *testing.T) {
 // TestCopyRefuses what is no place.
 func TestCopyRefuses(t *testing.T) {
 	s := openStore(t, Options{})
-	for _, text := range []string{"", "box", "docker:box", "sif:x", "ostree:x@/y", "containers-storage:", "containers-storage:[overlay@/x]y", "containers-storage:[x", "docker://A", "oci:", "dir:", "oci-archive:", "docker-archive:", "docker-daemon:", "tarball:x"} {
+	for _, text := range []string{"", "box", "docker:box", "sif:x", "ostree:x@/y", "containers-storage:", "burrow-storage:", "containers-storage:[overlay@/x]y", "containers-storage:[x", "docker://A", "oci:", "dir:", "oci-archive:", "docker-archive:", "docker-daemon:", "tarball:x"} {
 		for _, pair := range [][2]string{{text, "dir:x"}, {"dir:x", text}} {
 			_, err := s.Copy(t.Context(), pair[0], pair[1], CopyOptions{})
 			if err == nil || strings.Contains(err.Error(), "\n") {

@@ -1,6 +1,25 @@
 package image
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/burrow-run/burrow/engine/artifact"
+)
+
+// UsedError says which containers were made from an image. It is an ErrInUse.
+type UsedError struct {
+	ID string
+	By []string // names of containers
+}
+
+func (e *UsedError) Error() string {
+	return fmt.Sprintf("%v: %.12s is used by %s", ErrInUse, e.ID, strings.Join(e.By, " "))
+}
+
+// Is makes it an ErrInUse.
+func (e *UsedError) Is(target error) bool { return target == ErrInUse }
 
 var (
 	// ErrNotFound means that no stored image fits the name or ID.
@@ -14,10 +33,14 @@ var (
 	// ErrNotInPlace means that overlay would show an image of an additional store
 	// otherwise than the engine whose store it is.
 	ErrNotInPlace = errors.New("cannot be used in place")
+	// ErrNames means that an image has more names than the one that is to go.
+	ErrNames = errors.New("image has several names")
 	// ErrNoIndex means that it is an image, where a list of images is needed.
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.
-	ErrNoArtifact = errors.New("no such artifact")
+	ErrNoArtifact = artifact.ErrNotFound
+	// ErrNoArchive means that a file is no archive of images.
+	ErrNoArchive = errors.New("no image archive")
 	// ErrNotSupported means that Burrow does not do this.
 	ErrNotSupported = errors.New("not supported")
 )

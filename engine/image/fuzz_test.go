@@ -153,7 +153,7 @@ func FuzzManifest(f *testing.F) {
 func FuzzPlace(f *testing.F) {
 	for _, s := range []string{
 		"docker://localhost:5000/a/b:c", "docker://a@sha256:" + strings.Repeat("0", 64), "dir:/tmp/x", "oci:a:b", "oci-archive:a:b", "docker-archive:a:b:c",
-		"docker-archive:a:@1", "docker-daemon:a:b", "containers-storage:[overlay@/x]a", "containers-storage:@abc", "sif:x", "box", ":", "",
+		"docker-archive:a:@1", "docker-daemon:a:b", "containers-storage:[overlay@/x]a", "containers-storage:@abc", "burrow-storage:@abc", "burrow-storage:", "sif:x", "box", ":", "",
 	} {
 		f.Add(s)
 	}

@@ -19,6 +19,8 @@ import (
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Entry is what a list says of one of its images. What is empty is left as it
@@ -164,8 +166,11 @@ func (s *Store) members(ctx context.Context, text string, opts AddOptions) ([]me
 	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = opts.Entry.OS, opts.Entry.Arch, opts.Entry.Variant
 	transport, rest, _ := strings.Cut(text, ":")
 	switch {
-	case transport == "containers-storage":
+	case transport == transportOwn:
 		return s.storedMembers(rest, opts.All, sys)
+	case transport == transportStore: // it may keep layers in another form than its manifests say
+		return nil, hint.New(fmt.Errorf("transport %q: %w: it is Podman's store", transport, ErrNotSupported),
+			"burrow pull "+text+", and add what that stores; Burrow's own store is "+transportOwn+":NAME")
 	case transport == "docker" && strings.HasPrefix(rest, "//"):
 		return s.remoteMembers(ctx, text, opts.All, sys)
 	case transport == "dir", transport == "oci", transport == "oci-archive", transport == "docker-archive":

@@ -119,7 +119,7 @@ func (s *Store) RemoveIndex(ctx context.Context, ref string) (Removed, error) {
 		}
 		return Removed{}, err
 	}
-	return s.Remove(ctx, ref, false)
+	return s.Remove(ctx, ref, RemoveOptions{})
 }
 
 // InspectIndex returns the stored list ref as JSON, or else what the registry

@@ -36,7 +36,7 @@ func (s *Store) Load(ctx context.Context, path string) ([]Loaded, error) {
 	}
 	loaded, err = s.loadOCIArchive(ctx, path)
 	if errors.Is(err, errOtherFormat) {
-		return nil, hint.New(fmt.Errorf("%w: %s is no image archive", ErrInvalid, path), "to make an image of a root file system: burrow import "+path+" NAME")
+		return nil, hint.New(fmt.Errorf("%w: %s is %w", ErrInvalid, path, ErrNoArchive), "to make an image of a root file system: burrow import "+path+" NAME")
 	}
 	return loaded, err
 }

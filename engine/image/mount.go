@@ -96,7 +96,13 @@ func (s *Store) Mount(ctx context.Context, refs []string, viewer int) ([]Mounted
 			return out, err
 		}
 		m := Mounted{ID: p.ID, Path: filepath.Join(s.mountsDir(), p.ID), Digests: []string{p.Digest}, Names: p.Names}
-		if err := inView(viewer, func() error { return s.mount(m.Path, p.Layers) }); err != nil {
+		err = s.exclusive(ctx, func() error {
+			if _, err := s.lookupImage(p.ID); err != nil { // removed meanwhile
+				return err
+			}
+			return inView(viewer, func() error { return s.mount(m.Path, p.Layers) })
+		})
+		if err != nil {
 			return out, fmt.Errorf("mount image %s: %w", ref, err)
 		}
 		out = append(out, m)

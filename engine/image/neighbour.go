@@ -96,7 +96,7 @@ func (s *Store) neighbour() (driver, root string, err error) {
 			return conf.Storage.Driver, path, nil
 		}
 	}
-	return "", "", hint.New(fmt.Errorf("%w: Podman has no store in %s", ErrNotFound, usual), "burrow pull 'containers-storage:[overlay@DIR]NAME'")
+	return "", "", hint.New(fmt.Errorf("%w: Podman has no store in %s", ErrNotFound, usual), "one elsewhere is 'containers-storage:[overlay@DIR]NAME'")
 }
 
 // openOther opens somebody else's store.

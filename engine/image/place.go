@@ -28,12 +28,13 @@ type place struct {
 	name      reference.Named // at a registry, else nil
 	path      string          // in the file system, else ""
 	stored    string          // in the store: a name or ID
-	other     string          // in a store of others: [DRIVER@ROOT]NAME
+	other     string          // in a store of others: [[DRIVER@]ROOT]NAME
 	was       bool            // path was there before
 }
 
 const (
-	transportStore   = "containers-storage"
+	transportStore   = "containers-storage" // Podman's, as for Skopeo
+	transportOwn     = "burrow-storage"     // Burrow's
 	transportArchive = "docker-archive"
 	transportLayouts = "oci-archive"
 )
@@ -45,7 +46,7 @@ func HasTransport(text string) bool {
 	switch word {
 	case "docker":
 		return strings.HasPrefix(rest, "//")
-	case "dir", "oci", transportLayouts, transportArchive, "docker-daemon", transportStore:
+	case "dir", "oci", transportLayouts, transportArchive, "docker-daemon", transportStore, transportOwn:
 		return ok
 	}
 	return false
@@ -75,15 +76,12 @@ func parsePlace(text string) (*place, error) {
 		t.ImageReference, err = dockerarchive.ParseReference(rest)
 	case t.transport == "docker-daemon":
 		t.ImageReference, err = daemon.ParseReference(rest)
+	case rest == "" && (t.transport == transportStore || t.transport == transportOwn):
+		err = badName(rest)
 	case t.transport == transportStore:
-		switch {
-		case strings.HasPrefix(rest, "["):
-			t.other = rest
-		case rest == "":
-			err = badName(rest)
-		default:
-			t.stored = strings.TrimPrefix(rest, "@")
-		}
+		t.other = rest
+	case t.transport == transportOwn:
+		t.stored = strings.TrimPrefix(rest, "@")
 	case t.transport == "docker" && strings.HasPrefix(rest, "//"):
 		err = t.atRegistry(rest[2:])
 	case isTransport(t.transport):
@@ -114,7 +112,7 @@ func pushTarget(text string) (*place, error) {
 		err = t.atRegistry(text)
 	}
 	if err == nil && t.stored != "" {
-		err = fmt.Errorf("transport %q: %w", t.transport, ErrNotSupported)
+		err = hint.New(fmt.Errorf("transport %q: %w: it is stored", t.transport, ErrNotSupported), "burrow tag IMAGE "+t.stored)
 	}
 	if err == nil {
 		err = t.writable()
@@ -129,7 +127,8 @@ func pushTarget(text string) (*place, error) {
 // writable fails for places that are only read.
 func (t *place) writable() error {
 	if t.other != "" {
-		return hint.New(fmt.Errorf("the stores of others: %w: they are only read", ErrNotSupported), "go by way of an archive: oci-archive:FILE, which podman load takes")
+		return hint.New(fmt.Errorf("%s: is Podman's store, which is only read", transportStore),
+			"Burrow's own is "+transportOwn+":NAME; to give Podman an image write oci-archive:FILE, which podman load takes")
 	}
 	return nil
 }
@@ -168,10 +167,10 @@ func (s *Store) atHand(ctx context.Context, t *place) (done func(), err error) {
 	_, rest, _ := strings.Cut(t.text, ":")
 	switch t.transport {
 	case transportStore:
-		if t.other == "" {
-			return nothing, nil
-		}
 		ref, _, free, err := s.inOther(t.other)
+		if errors.Is(err, ErrNotFound) {
+			err = hint.New(err, transportStore+": is Podman's store; Burrow's own is "+transportOwn+":NAME")
+		}
 		if err != nil {
 			return nothing, err
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // Prune removes the images that keep refuses, and what interrupted commands
-// left behind. An image that a container uses stays. It returns the IDs removed.
+// left behind. An image that a container uses or that is mounted stays. It returns the IDs removed.
 func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string, error) {
 	var gone []string
 	err := s.exclusive(ctx, func() error {
@@ -24,9 +24,14 @@ func (s *Store) Prune(ctx context.Context, remove func(*Summary) bool) ([]string
 			if !remove(&list[i]) {
 				continue
 			}
-			if err := s.unused(list[i].ID, false); errors.Is(err, ErrInUse) {
+			err := s.unused(list[i].ID, false)
+			if err == nil {
+				err = s.unmounted(list[i].ID, list[i].ID, false)
+			}
+			if errors.Is(err, ErrInUse) {
 				continue
-			} else if err != nil {
+			}
+			if err != nil {
 				return err
 			}
 			if err := s.drop(list[i].ID); err != nil {

@@ -15,6 +15,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Policy says when an image that is stored is fetched again.
@@ -86,6 +87,9 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 		if from, known := transports[t]; known {
 			return s.pullFrom(ctx, from, rest, opts)
 		}
+		if t == transportOwn {
+			return nil, hint.New(fmt.Errorf("pull %s: %w: it is Burrow's own store", name, ErrNotSupported), "burrow tag "+rest+" NAME gives what is stored another name")
+		}
 		if isTransport(t) {
 			return nil, fmt.Errorf("transport %q: %w", t, ErrNotSupported)
 		}
@@ -109,9 +113,17 @@ func (s *Store) Pull(ctx context.Context, name string, opts PullOptions) ([]stri
 	if done || err != nil {
 		return []string{id}, err
 	}
+	candidates, remember, err := s.settleName(sys, name, candidates)
+	if err != nil {
+		return nil, fmt.Errorf("pull: %w", err)
+	}
 	for _, c := range candidates {
 		id, err := s.pullOne(ctx, sys, c, opts)
 		if err == nil {
+			remember()
+			if short := strings.TrimPrefix(name, "docker://"); s.opts.Notice != nil && !strings.HasPrefix(c.String(), short) {
+				fmt.Fprintf(s.opts.Notice, "Resolved %q as %s\n", short, c)
+			}
 			return []string{id}, nil
 		}
 		errs = append(errs, err)

@@ -83,7 +83,7 @@ func TestPushTwice(t *testing.T) {
 	if err != nil || second != first || len(*blobs) != 3 {
 		t.Error(*blobs, first, second, err)
 	}
-	if _, err := s.Remove(t.Context(), id, true); err != nil {
+	if _, err := s.Remove(t.Context(), id, RemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dirs.Data, "layers", "*")); len(left) > 0 {

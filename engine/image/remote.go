@@ -240,7 +240,7 @@ func (s *Store) Delete(ctx context.Context, ref string, o LookOptions) error {
 	}
 	switch {
 	case p.stored != "":
-		_, err := s.Remove(ctx, p.stored, false)
+		_, err := s.Remove(ctx, p.stored, RemoveOptions{})
 		return err
 	case p.other != "":
 		return p.writable()

@@ -22,10 +22,15 @@ type Removed struct {
 	Deleted  string // image ID, or "" if it has other names left
 }
 
+// RemoveOptions say what may go with an image.
+type RemoveOptions struct {
+	AllNames bool // by its ID it goes with all its names
+	Force    bool // the same, and even if containers were made from it or it is mounted
+}
+
 // Remove takes the name ref from its image, and removes the image with its
-// last name. An ID removes the image if it has one name at most; force
-// removes all its names, and the image even if containers were made from it.
-func (s *Store) Remove(ctx context.Context, ref string, force bool) (Removed, error) {
+// last name. An ID removes the image if it has one name at most.
+func (s *Store) Remove(ctx context.Context, ref string, opts RemoveOptions) (Removed, error) {
 	var r Removed
 	err := s.exclusive(ctx, func() error {
 		f, err := s.own(ref)
@@ -39,10 +44,13 @@ func (s *Store) Remove(ctx context.Context, ref string, force bool) (Removed, er
 			r.Untagged = []string{f.name}
 			return s.dropNames(f.img.ID, f.img.Names, r.Untagged)
 		}
-		if f.name == "" && len(f.img.Names) > 1 && !force {
-			return hint.New(fmt.Errorf("%w: %.12s has %d names: %s", ErrInUse, f.img.ID, len(f.img.Names), strings.Join(f.img.Names, ", ")), "remove by name, or all of them with --force")
+		if f.name == "" && len(f.img.Names) > 1 && !opts.AllNames && !opts.Force {
+			return hint.New(fmt.Errorf("%w: %.12s has %d: %s", ErrNames, f.img.ID, len(f.img.Names), strings.Join(f.img.Names, ", ")), "remove by name, or all of them with --force")
 		}
-		if err := s.unused(f.img.ID, force); err != nil {
+		if err := s.unused(f.img.ID, opts.Force); err != nil {
+			return err
+		}
+		if err := s.unmounted(f.img.ID, ref, opts.Force); err != nil {
 			return err
 		}
 		if err := s.drop(f.img.ID); err != nil {
@@ -77,7 +85,7 @@ func (s *Store) unused(id string, force bool) error {
 	if force {
 		return hint.New(fmt.Errorf("%w: %.12s is what %s runs on", ErrInUse, id, names), "burrow rm -f "+names)
 	}
-	return hint.New(fmt.Errorf("%w: %.12s is used by %s", ErrInUse, id, names), "burrow rm "+names)
+	return hint.New(&UsedError{ID: id, By: by}, "burrow rm "+names)
 }
 
 // drop removes the image, its plan first: no container starts on an image that

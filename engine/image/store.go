@@ -28,6 +28,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Progress, if set, receives progress bars and warnings for a person.
 	Progress io.Writer
+	// Notice, if set, receives what a script may want to know too: what a short name
+	// has been taken for.
+	Notice io.Writer
+	// Ask, if set, has a person choose between several images that a short name may
+	// stand for, and returns the index of one.
+	Ask func(question string, answers []string) (int, error)
 	// SingleID says that this user namespace maps one ID only: owners of files
 	// are then ignored.
 	SingleID bool

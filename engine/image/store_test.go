@@ -101,20 +101,20 @@ func TestTagUntagRemove(t *testing.T) {
 	if err := s.Untag(t.Context(), "one", []string{"other"}); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
-	if r, err := s.Remove(t.Context(), "three", false); err != nil || r.Deleted != "" || r.Untagged[0] != "localhost/three:latest" {
+	if r, err := s.Remove(t.Context(), "three", RemoveOptions{}); err != nil || r.Deleted != "" || r.Untagged[0] != "localhost/three:latest" {
 		t.Error(r, err)
 	}
-	if _, err := s.Remove(t.Context(), a[:12], false); !errors.Is(err, ErrInUse) { // two names
+	if _, err := s.Remove(t.Context(), a[:12], RemoveOptions{}); !errors.Is(err, ErrNames) {
 		t.Error(err)
 	}
-	if r, err := s.Remove(t.Context(), a[:12], true); err != nil || r.Deleted != a || len(r.Untagged) != 2 {
+	if r, err := s.Remove(t.Context(), a[:12], RemoveOptions{Force: true}); err != nil || r.Deleted != a || len(r.Untagged) != 2 {
 		t.Error(r, err)
 	}
 	resolves("one", "")
-	if r, err := s.Remove(t.Context(), b, false); err != nil || r.Deleted != b {
+	if r, err := s.Remove(t.Context(), b, RemoveOptions{}); err != nil || r.Deleted != b {
 		t.Error(r, err)
 	}
-	if _, err := s.Remove(t.Context(), "one", false); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Remove(t.Context(), "one", RemoveOptions{}); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	empty(t, s)
@@ -125,18 +125,18 @@ func TestInUse(t *testing.T) {
 	s := openStore(t, Options{Users: func(string) ([]User, error) { return by, nil }})
 	imported(t, s, "x", ent{name: "a"})
 	by = []User{{Name: "web"}, {Name: "db"}}
-	if _, err := s.Remove(t.Context(), "x", false); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "web") {
+	if _, err := s.Remove(t.Context(), "x", RemoveOptions{}); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "web") {
 		t.Error(err)
 	}
 	if gone, err := s.Prune(t.Context(), func(*Summary) bool { return true }); err != nil || len(gone) > 0 {
 		t.Error(gone, err)
 	}
 	by[1].Running = true
-	if _, err := s.Remove(t.Context(), "x", true); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "db") || strings.Contains(err.Error(), "web") {
+	if _, err := s.Remove(t.Context(), "x", RemoveOptions{Force: true}); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "db") || strings.Contains(err.Error(), "web") {
 		t.Error(err)
 	}
 	by[1].Running = false
-	if _, err := s.Remove(t.Context(), "x", true); err != nil {
+	if _, err := s.Remove(t.Context(), "x", RemoveOptions{Force: true}); err != nil {
 		t.Error(err)
 	}
 }

@@ -26,14 +26,14 @@ var transports = map[string]func(*Store, context.Context, string, PullOptions) (
 	"oci-archive":    (*Store).pullOCIArchive,
 	"docker-archive": (*Store).pullDockerArchive,
 
-	"containers-storage": (*Store).pullStorage,
-	"docker-daemon":      (*Store).pullDaemon,
+	transportStore:  (*Store).pullStorage,
+	"docker-daemon": (*Store).pullDaemon,
 }
 
 // isTransport says that a word names a transport of other engines, not an
 // image called like it.
 func isTransport(word string) bool {
-	return slices.Contains([]string{"containers-storage", "docker-daemon", "tarball", "sif", "atomic", "openshift", "ostree"}, word)
+	return slices.Contains([]string{transportStore, transportOwn, "docker-daemon", "tarball", "sif", "atomic", "openshift", "ostree"}, word)
 }
 
 type puller = func(*Store, context.Context, string, PullOptions) ([]string, error)

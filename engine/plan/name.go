@@ -126,3 +126,16 @@ func repository(s string) string {
 	}
 	return s
 }
+
+// Candidates are the full names that a reference may stand for, the likeliest
+// first; none if it is no name.
+func Candidates(ref string) []string {
+	n, err := parseName(ref)
+	if err != nil {
+		return nil
+	}
+	return n.candidates()
+}
+
+// Repository is a full name without its tag or digest.
+func Repository(full string) string { return repository(full) }

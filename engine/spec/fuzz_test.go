@@ -38,6 +38,10 @@ func goodMount(t *testing.T, m Mount) {
 		if m.Source != "" && CheckName(m.Source) != nil {
 			t.Errorf("volume %+v", m)
 		}
+	case MountArtifact:
+		if m.Source == "" || !m.ReadOnly || m.SUID || m.Dev || m.Chown || m.Overlay || strings.Contains(m.Artifact.Name, "/") {
+			t.Errorf("artifact %+v %+v", m, m.Artifact)
+		}
 	case MountTmpfs, MountDevpts, MountMqueue:
 		if m.Source != "" || m.Propagation != "" {
 			t.Errorf("%+v", m)
@@ -68,6 +72,7 @@ func FuzzVolume(f *testing.F) {
 
 func FuzzMount(f *testing.F) {
 	for _, s := range []string{
+		"type=artifact,src=a:1,dst=/d,title=t,name=n", "type=artifact,src=a,dst=/d,rw", "type=artifact,src=a,dst=/d,name=../x,U",
 		"type=bind,src=/s,dst=/d,ro=true", `type=bind,"src=/a,b",dst=/d`, "type=tmpfs,dst=/d,tmpfs-size=1m",
 		"dst=/d,bind-propagation=rshared,type=bind,src=.", "type=devpts,dst=/d,max=5", "type=volume,src=v,dst=/d,nocopy",
 	} {

@@ -19,6 +19,8 @@ const (
 	MountTmpfs  MountType = "tmpfs"
 	MountDevpts MountType = "devpts"
 	MountMqueue MountType = "mqueue"
+
+	MountArtifact MountType = "artifact" // Source is its name: its files, read-only
 )
 
 // Propagation is how mount events cross a bind mount. Only the constants are
@@ -70,6 +72,9 @@ type Mount struct {
 	VolumeLabels  map[string]string // of one that is made
 	VolumeOptions map[string]string // of one that is made: driver options
 
+	// Of artifacts.
+	Artifact *ArtifactMount
+
 	// NoCopyUp leaves a tmpfs or a new volume empty where the image has files.
 	NoCopyUp bool
 
@@ -79,6 +84,15 @@ type Mount struct {
 	Mode     *uint32 // permissions
 	UID, GID *uint32 // owner, as the container numbers it
 	Max      *uint32 // terminals of a devpts
+}
+
+// ArtifactMount says which files of an artifact are mounted.
+type ArtifactMount struct {
+	Title  string // the one that is called so; "": no matter what
+	Digest string // the one with this digest; "": no matter which
+	// Name is what the file is called in the destination; of several, with -0, -1 …
+	// "": what its maker calls it, or its digest.
+	Name string
 }
 
 // AnonymousVolume is a volume of the container's own at dest, an absolute path.
@@ -94,6 +108,9 @@ func newMount(t MountType) Mount {
 	if t == MountBind || t == MountVolume {
 		m.Exec = true
 		m.Propagation = RPrivate
+	}
+	if t == MountArtifact {
+		m.ReadOnly, m.Exec, m.Artifact = true, true, &ArtifactMount{}
 	}
 	return m
 }

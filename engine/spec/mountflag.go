@@ -60,9 +60,9 @@ func mountType(fields []string) (MountType, error) {
 		return "", errors.New("key \"type\" is given twice")
 	}
 	switch found {
-	case MountBind, MountVolume, MountTmpfs, MountDevpts, MountMqueue:
+	case MountBind, MountVolume, MountTmpfs, MountDevpts, MountMqueue, MountArtifact:
 		return found, nil
-	case "image", "glob", "ramfs", "artifact", "cluster", "npipe":
+	case "image", "glob", "ramfs", "cluster", "npipe":
 		return "", fmt.Errorf("type %s is %w", found, ErrUnsupported)
 	}
 	return "", fmt.Errorf("unknown type %s", Quote(string(found)))
@@ -76,12 +76,15 @@ type mountFlag struct {
 
 func (p mountFlag) field(field string) error {
 	key, val, has := strings.Cut(field, "=")
+	if known, err := p.artifact(key, val); known || err != nil {
+		return err
+	}
 	switch key {
 	case "type":
 		return nil
 	case "source", "src":
 		return p.source(key, val)
-	case "destination", "dst", "target":
+	case "destination", "dest", "dst", "target":
 		dest, err := checkDest(val)
 		if err != nil {
 			return err
@@ -119,9 +122,50 @@ func (p mountFlag) source(key, val string) error {
 	case MountVolume:
 		p.m.Source = val
 		return CheckName(val)
+	case MountArtifact:
+		p.m.Source = val
+		return checkText(val)
 	case MountTmpfs, MountDevpts, MountMqueue:
 	}
 	return fmt.Errorf("a mount of type %s has no source", p.m.Type)
+}
+
+// artifact applies the keys that artifacts alone have; and refuses, for them,
+// those that say how files are mounted: they are read-only, and nobody's but the store's.
+func (p mountFlag) artifact(key, val string) (known bool, err error) {
+	to := map[string]*string{}
+	if a := p.m.Artifact; a != nil {
+		to["title"], to["digest"], to["name"] = &a.Title, &a.Digest, &a.Name
+	}
+	at, ok := to[key]
+	switch {
+	case ok:
+	case p.m.Type == MountArtifact:
+		switch key {
+		case "type", "source", "src", "destination", "dest", "dst", "target":
+			return false, nil
+		case "ro", "readonly":
+			if on, err := strconv.ParseBool(val); val == "" || err == nil && on {
+				return true, p.claim("ro", key)
+			}
+		}
+		return true, fmt.Errorf("option %s is not for mounts of type %s, which are read-only", Quote(key), p.m.Type)
+	case key == "title" || key == "digest":
+		return true, fmt.Errorf("key %q is not for mounts of type %s", key, p.m.Type)
+	default:
+		return false, nil
+	}
+	if val == "" {
+		return true, fmt.Errorf("key %q is empty", key)
+	}
+	if err := checkText(val); err != nil {
+		return true, fmt.Errorf("key %q %w", key, err)
+	}
+	if key == "name" && (strings.Contains(val, "/") || val == "." || val == "..") {
+		return true, fmt.Errorf("key %q: %s is no name for a file", key, Quote(val))
+	}
+	*at = val
+	return true, p.claim(key, key)
 }
 
 // volume applies the keys that volumes alone have.
@@ -252,6 +296,14 @@ func (p mountFlag) finish() error {
 	}
 	if p.m.Type == MountBind && p.m.Source == "" {
 		return errors.New("a bind mount needs a source")
+	}
+	if a := p.m.Artifact; a != nil {
+		switch {
+		case p.m.Source == "":
+			return errors.New("a mount of type artifact needs a source")
+		case a.Title != "" && a.Digest != "":
+			return errors.New("keys \"title\" and \"digest\" exclude each other")
+		}
 	}
 	if p.m.Overlay && (p.m.ReadOnly || p.m.Chown || p.m.Relabel != "") {
 		return errors.New("option \"O\" excludes ro, U and relabel")

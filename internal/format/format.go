@@ -22,13 +22,14 @@ type Format struct {
 	text  string
 }
 
-// New reads a --format value. `\t` and `\n` stand for a tab and a line break.
+// New reads a --format value. `\t` and `\n` stand for a tab and a line break, and so
+// does a blank between two fields of a table for a tab, as in Podman.
 // Where there are words that may stand instead of a template, what is no template is none
 // of them.
 func New(text string, words ...string) (*Format, error) {
 	f := &Format{text: strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text)}
 	if rest, ok := strings.CutPrefix(f.text, "table "); ok {
-		f.table, f.text = true, rest
+		f.table, f.text = true, strings.ReplaceAll(rest, "}} {{", "}}\t{{")
 	}
 	if len(words) > 0 && !strings.Contains(text, "{{") {
 		return nil, fmt.Errorf("--format %q: neither %s nor a Go template", text, strings.Join(words, ", "))

@@ -24,6 +24,8 @@ func TestPrint(t *testing.T) {
 		`{{truncate .ID 1}}`:           "a\nb\n",
 		`{{truncate .ID -1}}`:          "\n\n",
 		`table {{.ID}}\t{{len .ID}}`:   "a       1\nbbbbbb  6\n",
+		`table {{.ID}} {{len .ID}}`:    "a       1\nbbbbbb  6\n",
+		`table {{.ID}} x {{.ID}}`:      "a x a\nbbbbbb x bbbbbb\n",
 	} {
 		if got := shown(t, text, rows, nil); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)

@@ -16,7 +16,7 @@ func (g *mountFlags) define(d definer) {
 	d.list(&g.volumes, "volume", "v", "mount a directory, a file or a volume, `SRC:DST[:OPTIONS]`; DST alone for a volume of its own")
 	d.list(&g.volumesFrom, "volumes-from", "", "share the volumes and binds of `CONTAINER[:ro,z]`")
 	d.list(&g.secrets, "secret", "", "give the container a secret, `NAME[,type=mount|env,target=,uid=,gid=,mode=]`")
-	d.list(&g.mounts, "mount", "", "mount by `KEY=VALUE,...`: type=bind|volume|tmpfs|devpts|mqueue,src=,dst=,ro,...")
+	d.list(&g.mounts, "mount", "", "mount by `KEY=VALUE,...`: type=bind|volume|tmpfs|artifact|devpts|mqueue,src=,dst=,ro,...")
 	d.list(&g.tmpfs, "tmpfs", "", "mount a tmpfs at `DST[:OPTIONS]`")
 	d.bool(&g.readOnly, "read-only", "", false, "make the root file system read-only")
 	d.bool(&g.readOnlyTmpfs, "read-only-tmpfs", "", true, "with --read-only, mount tmpfs on /run, /tmp and /var/tmp")
