@@ -52,10 +52,10 @@ type entry struct {
 	ChunkType   string `json:"chunkType"`
 }
 
-// Parse reads a table of at most max entries. All that it says to be in the blob
-// must be before end.
+// Parse reads a table of so many entries at most, 0 for any number. All that it says
+// to be in the blob must be before end.
 func Parse(r io.Reader, end, most int64) (*Table, error) {
-	p := &parser{dec: json.NewDecoder(r), end: end, left: most}
+	p := &parser{dec: json.NewDecoder(r), end: end, most: most}
 	if err := p.table(); err != nil {
 		if errors.Is(err, ErrForm) {
 			return nil, err
@@ -71,7 +71,7 @@ func Parse(r io.Reader, end, most int64) (*Table, error) {
 type parser struct {
 	dec     *json.Decoder
 	end     int64
-	left    int64
+	most, n int64 // entries
 	version int
 	files   []file
 	names   map[string]struct{}
@@ -118,7 +118,7 @@ func (p *parser) entries() error {
 		return err
 	}
 	for p.dec.More() {
-		if p.left--; p.left < 0 {
+		if p.n++; p.most > 0 && p.n > p.most {
 			return fmt.Errorf("%w: it has too many entries", ErrForm)
 		}
 		var e entry
