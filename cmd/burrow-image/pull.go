@@ -62,6 +62,9 @@ func (a *app) pullCmd() *cobra.Command {
 	var p pullFlags
 	c := &cobra.Command{
 		Use: "pull [flags] IMAGE [IMAGE...]", Short: "Fetch images from a registry or archive", Args: cobra.MinimumNArgs(1),
+		Long: "Fetch images from a registry or archive. Layers that are stored are not fetched again. Of one that the registry has\n" +
+			"as zstd:chunked (push --compression-format zstd:chunked) only what no stored layer of that kind has is fetched;\n" +
+			"enable_partial_images = \"false\" in storage.conf, below storage.options.pull_options, switches that off.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.finish(cmd.Flags()); err != nil {
 				return err

@@ -40,6 +40,33 @@ func cmdSent(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// served VAR LEAST MOST: since it was asked last, the registry that VAR names has sent
+// so many KiB of blobs.
+func cmdServed(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := os.ReadFile(ts.MkAbs("registry-"+args[0]) + "/log")
+	ts.Check(err)
+	total := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "http.request.method=GET") || !strings.Contains(line, "/blobs/") {
+			continue
+		}
+		if _, rest, ok := strings.Cut(line, "http.response.written="); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			ts.Check(err)
+			total += n
+		}
+	}
+	seen, _ := strconv.Atoi(ts.Getenv("SERVED_" + args[0]))
+	ts.Setenv("SERVED_"+args[0], strconv.Itoa(total))
+	least, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	most, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	if got := (total - seen) / 1024; got < least || got > most {
+		ts.Fatalf("%d KiB were served, want %d to %d", got, least, most)
+	}
+}
+
 // oddtar FILE: writes the tar of a root file system with busybox and files that
 // are easily lost on the way.
 func cmdOddTar(ts *testscript.TestScript, _ bool, args []string) {

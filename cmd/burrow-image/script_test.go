@@ -69,7 +69,7 @@ func params(files ...string) testscript.Params {
 		Files: files, Setup: setup, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "fails": cmdFails, "needs": cmdNeeds, "registry": cmdRegistry, "killed": cmdKilled,
-			"sent": cmdSent, "oddtar": cmdOddTar,
+			"sent": cmdSent, "served": cmdServed, "oddtar": cmdOddTar,
 			"tokens": cmdTokens, "counted": cmdCounted, "daemon": cmdDaemon,
 			"searchable": cmdSearchable, "sigstorekey": cmdSigstoreKey, "accepted": cmdAccepted,
 		},

@@ -26,6 +26,9 @@ const maxBlobs, maxRepositories = 4, 8
 type madeBlob struct {
 	imgspec.Descriptor
 	Repositories []string `json:"repositories"`
+	// Claimed says that the layer was put together of parts of the blob: that the
+	// blob is it was never compared, and only those who had said so are to hear it.
+	Claimed bool `json:"claimed,omitempty"`
 }
 
 // blobsFile holds the blobs that were made of a layer.
@@ -53,8 +56,8 @@ func (s *Store) forgetBlobs(layer string) {
 }
 
 // rememberBlobs notes of what blobs the manifest consists that was pushed to
-// the repository, or came from there.
-func (s *Store) rememberBlobs(layers []string, m []byte, repository string, came bool) error {
+// the repository, or came from there, as came tells.
+func (s *Store) rememberBlobs(layers []string, m []byte, repository string, came []*layerDraft) error {
 	man, err := manifest.FromBlob(m, manifest.GuessMIMEType(m))
 	if err != nil {
 		return err
@@ -68,20 +71,24 @@ func (s *Store) rememberBlobs(layers []string, m []byte, repository string, came
 		if algorithm(d.MediaType, d.Annotations) == "" {
 			continue
 		}
-		if came {
+		claimed := false
+		if came != nil {
 			d.Annotations = unchunked(d.Annotations)
+			claimed = came[i].claimed
 		}
-		if err := s.rememberBlob(id, d, repository); err != nil {
+		if err := s.rememberBlob(id, madeBlob{Descriptor: d, Claimed: claimed}, repository); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) rememberBlob(layer string, d imgspec.Descriptor, repository string) error {
+func (s *Store) rememberBlob(layer string, made madeBlob, repository string) error {
 	known := s.blobsOf(layer)
-	made := madeBlob{Descriptor: d}
-	if i := slices.IndexFunc(known, func(k madeBlob) bool { return k.Digest == d.Digest }); i >= 0 {
+	if i := slices.IndexFunc(known, func(k madeBlob) bool { return k.Digest == made.Digest }); i >= 0 {
+		if known[i].Claimed && !made.Claimed { // it was pushed because of that very note
+			return nil
+		}
 		made = known[i]
 		known = slices.Delete(known, i, i+1)
 	}
@@ -114,7 +121,7 @@ func (s *Store) rememberSource(d *draft, from reference.Named) error {
 		top = layerID(top, l.diffID)
 		layers[i] = top
 	}
-	return s.rememberBlobs(layers, d.manifest, from.Name(), true)
+	return s.rememberBlobs(layers, d.manifest, from.Name(), d.layers)
 }
 
 // unchunked are annotations without those by which others would unpack parts

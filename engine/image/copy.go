@@ -59,13 +59,20 @@ func (s *Store) fetchJudged(ctx context.Context, src guarded, pc *signature.Poli
 	if from.Transport().Name() == docker.Transport.Name() {
 		to.from = from.DockerReference()
 	}
-	for range 2 {
+	src.partials = s.newPartials()
+	to.partials = src.partials
+	defer to.close()
+	for gone := false; ; {
 		_, err = copy.Image(ctx, pc, to, src, &copy.Options{
 			SourceCtx: sys, DestinationCtx: sys, ReportWriter: s.opts.Progress, RemoveSignatures: true, OciDecryptConfig: src.decrypt,
 		})
-		if !errors.Is(err, errGone) {
+		if errors.Is(err, errWhole) && ctx.Err() == nil {
+			continue // as often as there are layers, none of which is refused twice
+		}
+		if !errors.Is(err, errGone) || gone {
 			break
 		}
+		gone = true
 	}
 	return to.id, simplify(midway(err, src.passed.Load()))
 }

@@ -15,7 +15,9 @@ import (
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/image/chunked"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -35,6 +37,8 @@ type destination struct {
 	config   []byte
 	manifest []byte
 	mime     string
+
+	refused int // how many layers had been refused before this copy
 }
 
 var _ types.ImageDestination = (*destination)(nil)
@@ -54,10 +58,14 @@ func (d *destination) SupportedManifestMIMETypes() []string {
 	return []string{imgspec.MediaTypeImageManifest, manifest.DockerV2Schema2MediaType}
 }
 
-// Close discards what was not committed.
+// Close discards what was not committed, unless the next copy needs it.
 func (d *destination) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ref.partials.refusals() > d.refused {
+		d.ref.kept = d.blobs
+		return nil
+	}
 	for _, l := range d.blobs {
 		if l.staged != nil {
 			d.store.discard(l.staged)
@@ -80,7 +88,18 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if info.Digest != "" && strings.HasSuffix(info.MediaType, "+encrypted") { // decrypted ones have lost their digest
 		return types.BlobInfo{}, hint.New(fmt.Errorf("layer %.19s is encrypted", info.Digest), "give the key: --decryption-key FILE")
 	}
-	count := &counter{r: stream}
+	one, stream, err := d.ref.partials.of(info.Digest, stream)
+	if err != nil {
+		return types.BlobInfo{}, err
+	}
+	if one != nil {
+		return d.putParts(ctx, one, stream, info)
+	}
+	places := chunkedPlaces(info)
+	count := &capture{r: stream}
+	if places != nil && places.Table.Length <= info.Size/maxTables {
+		count.want = chunked.Range{From: places.Table.Offset, To: places.Table.Offset + places.Table.Length}
+	}
 	stream = count
 	digester := digest.Canonical.Digester()
 	if info.Digest == "" {
@@ -90,30 +109,50 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if err != nil {
 		return types.BlobInfo{}, err
 	}
-	info.Size = count.n
+	info.Size = count.at
+	if count.got != nil {
+		if staged.content, err = d.store.indexOf(ctx, info.Digest, places, count.got); err != nil {
+			d.store.log.Debug("what a layer has is not noted", slog.Any("error", err))
+		}
+	}
 	if info.Digest == "" {
 		info.Digest = digester.Digest()
 		staged.out.CompressedDigest = info.Digest
 	}
+	return d.keep(info, &layerDraft{staged: staged, diffID: staged.diffID, blobSize: count.at}), nil
+}
+
+// keep remembers what was made of a blob.
+func (d *destination) keep(info types.BlobInfo, l *layerDraft) types.BlobInfo {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, twice := d.blobs[info.Digest]; twice {
-		d.store.discard(staged)
-		return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+		d.store.discard(l.staged)
+	} else {
+		d.blobs[info.Digest] = l
 	}
-	d.blobs[info.Digest] = &layerDraft{staged: staged, diffID: staged.diffID, blobSize: count.n}
-	return types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
+	return types.BlobInfo{Digest: info.Digest, Size: info.Size}
 }
 
-type counter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
+// putParts is PutBlob for the parts of a blob. What goes wrong here is no error of
+// the pull: the layer comes whole then.
+func (d *destination) putParts(ctx context.Context, one *partial, stream io.Reader, info types.BlobInfo) (types.BlobInfo, error) {
+	tar := one.assemble(stream)
+	staged, err := d.store.stage(ctx, tar, claim{}) // the blob's digest was not compared
+	if err = errors.Join(err, tar.Close()); err == nil && staged.diffID != one.diffID {
+		d.store.discard(staged)
+		err = fmt.Errorf("it unpacks to %s, the config says %s", staged.diffID, one.diffID)
+	}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil, errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT): // whole it needs as much
+		return types.BlobInfo{}, err
+	default:
+		d.ref.partials.refuse(info.Digest, err)
+		return types.BlobInfo{}, errWhole
+	}
+	staged.content = one.index
+	return d.keep(info, &layerDraft{staged: staged, diffID: staged.diffID, blobSize: info.Size, claimed: true}), nil
 }
 
 func (d *destination) putConfig(stream io.Reader) (types.BlobInfo, error) {
@@ -132,7 +171,7 @@ func (d *destination) putConfig(stream io.Reader) (types.BlobInfo, error) {
 
 // TryReusingBlob finds the layer among those that are stored. Their digests
 // were computed here, so equal digest means equal content.
-func (d *destination) TryReusingBlob(_ context.Context, info types.BlobInfo, _ types.BlobInfoCache, _ bool) (bool, types.BlobInfo, error) {
+func (d *destination) TryReusingBlob(ctx context.Context, info types.BlobInfo, _ types.BlobInfoCache, _ bool) (bool, types.BlobInfo, error) {
 	if err := info.Digest.Validate(); err != nil {
 		return false, types.BlobInfo{}, fmt.Errorf("%w: digest %.80q: %w", ErrInvalid, info.Digest.String(), err)
 	}
@@ -145,8 +184,13 @@ func (d *destination) TryReusingBlob(_ context.Context, info types.BlobInfo, _ t
 		return false, types.BlobInfo{}, nil
 	}
 	l, err := d.store.layerOf(info.Digest)
-	if l == nil || err != nil {
+	if err != nil {
 		return false, types.BlobInfo{}, err
+	}
+	if l == nil {
+		if l = d.ref.partials.present(ctx, info); l == nil {
+			return false, types.BlobInfo{}, nil
+		}
 	}
 	d.blobs[info.Digest] = l
 	return true, types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil

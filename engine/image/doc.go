@@ -13,6 +13,7 @@
 //	        ▼
 //	build.go ── merged view ──► package plan: plans/, refs/
 //
+//	partial.go ── files of stored layers, and what they lack of a blob ──► package unpack
 //	stored.go ── layers made into tars again ──► registry, archive, directory
 //	artifact*.go ── files at registries, which are no images
 //	index*.go ── lists of images, which say where each is

@@ -168,7 +168,7 @@ func (r *listRef) remember(ctx context.Context, written []byte) error {
 		}
 		b, _, err := src.GetManifest(ctx, &there[i])
 		if err == nil {
-			err = r.store.rememberBlobs(layers, b, r.j.to.name.Name(), false)
+			err = r.store.rememberBlobs(layers, b, r.j.to.name.Name(), nil)
 		}
 		if err != nil {
 			return err

@@ -28,6 +28,8 @@ type staged struct {
 	size   int64 // uncompressed
 	owned  []unpack.Owned
 	split  string // file with the compressed tar-split data
+	// content is what is to be noted of the layer (content.go), or nil.
+	content []byte
 }
 
 // claim is what is said of a stream.
@@ -167,6 +169,11 @@ func (s *Store) commit(parent string, l *staged) (string, error) {
 	}
 	if err := s.writeOwned(id, l.owned); err != nil {
 		return "", err
+	}
+	if l.content != nil {
+		if err := s.writeContent(id, l.content); err != nil {
+			return "", err
+		}
 	}
 	d, ok := l.out.Differ.(*differ)
 	if !ok {

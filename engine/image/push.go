@@ -79,7 +79,7 @@ func (s *Store) Push(ctx context.Context, ref, destination string, opts PushOpti
 		return "", to.explain("push", err)
 	}
 	if to.name != nil && f.in == s { // of others' layers nothing is kept
-		if err := s.rememberBlobs(p.layers, m, to.name.Name(), false); err != nil {
+		if err := s.rememberBlobs(p.layers, m, to.name.Name(), nil); err != nil {
 			s.log.Warn("what was pushed is not remembered", slog.Any("error", err))
 		}
 	}

@@ -35,6 +35,7 @@ type layerDraft struct {
 	known    string // ID of a stored layer with the same content
 	diffID   digest.Digest
 	blobSize int64 // of the blob that staged was made from
+	claimed  bool  // it came in parts: that the blob unpacks to it, only the manifest says
 }
 
 // put commits d: layers from the bottom up, the image, its names, its plan.

@@ -19,6 +19,10 @@ type target struct {
 	names []string        // full names to give
 	from  reference.Named // the repository that the image comes from, or nil
 	id    string          // set by Commit
+
+	partials *partials // or nil: layers that come in parts
+	// kept is what one copy has staged and the next one is to have: see errWhole.
+	kept map[digest.Digest]*layerDraft
 }
 
 func (t *target) Transport() types.ImageTransport                         { return transport{} }
@@ -37,7 +41,21 @@ func (t *target) NewImageSource(context.Context, *types.SystemContext) (types.Im
 }
 
 func (t *target) NewImageDestination(context.Context, *types.SystemContext) (types.ImageDestination, error) {
-	return &destination{ref: t, store: t.store, blobs: map[digest.Digest]*layerDraft{}}, nil
+	blobs := t.kept
+	if t.kept = nil; blobs == nil {
+		blobs = map[digest.Digest]*layerDraft{}
+	}
+	return &destination{ref: t, store: t.store, blobs: blobs, refused: t.partials.refusals()}, nil
+}
+
+// close discards what no copy wanted any more.
+func (t *target) close() {
+	for _, l := range t.kept {
+		if l.staged != nil {
+			t.store.discard(l.staged)
+		}
+	}
+	t.partials.close()
 }
 
 type transport struct{}

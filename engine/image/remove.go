@@ -101,6 +101,7 @@ func (s *Store) drop(id string) error {
 	for _, l := range layers {
 		s.forgetOwned(l)
 		s.forgetBlobs(l)
+		s.forgetContent(l)
 	}
 	return nil
 }
@@ -142,6 +143,7 @@ func (s *Store) collect() error {
 			}
 			s.forgetOwned(id)
 			s.forgetBlobs(id)
+			s.forgetContent(id)
 			delete(layers, id)
 			again = true
 		}

@@ -69,9 +69,12 @@ func (s *Store) pushed(ctx context.Context, img *storage.Image, from *stored, sy
 // candidates are the blobs that may stand for the i-th layer. want is the
 // compression asked for, "" for none in particular; docker says that the
 // manifest can name no other than gzip.
-func (s *Store) candidates(p *pushed, i int, want string, docker bool) []types.BlobInfo {
+func (s *Store) candidates(p *pushed, i int, registry, want string, docker bool) []types.BlobInfo {
 	list := []types.BlobInfo{p.original[i]}
 	for _, d := range s.blobsOf(p.layers[i]) {
+		if d.Claimed && len(within(d.Repositories, registry)) == 0 {
+			continue
+		}
 		list = append(list, types.BlobInfo{Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Annotations: d.Annotations})
 	}
 	var out []types.BlobInfo
@@ -108,7 +111,7 @@ func (s *Store) reuse(ctx context.Context, from *stored, to types.ImageReference
 	}
 	from.layers = slices.Clone(p.plain)
 	for i, id := range p.layers {
-		for _, blob := range s.candidates(p, i, want, docker) {
+		for _, blob := range s.candidates(p, i, reference.Domain(named), want, docker) {
 			cache := locations(to.Transport(), reference.Domain(named), blob, repos[id])
 			has, _, err := dest.TryReusingBlob(ctx, blob, cache, false)
 			if err != nil {

@@ -35,6 +35,8 @@ type guarded struct {
 	passed *atomic.Bool
 	// decrypt is how layers are decrypted, nil is not at all.
 	decrypt *cryptconfig.DecryptConfig
+	// partials, if set, are the layers that come in parts.
+	partials *partials
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {
@@ -44,14 +46,20 @@ func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (
 	if err != nil {
 		return nil, dog.explain(err)
 	}
-	return &guardedSource{src, g.stall, g.only, g.passed}, nil
+	out := &guardedSource{ImageSource: src, stall: g.stall, only: g.only, passed: g.passed, partials: g.partials}
+	g.partials.from(out)
+	return out, nil
 }
 
 type guardedSource struct {
 	types.ImageSource
-	stall  time.Duration
-	only   []digest.Digest
-	passed *atomic.Bool
+	stall    time.Duration
+	only     []digest.Digest
+	passed   *atomic.Bool
+	partials *partials
+
+	manifest []byte  // of an image, not of a list: the last that has come
+	ranger   *ranger // once a layer may come in parts; see partials.ranger
 }
 
 // GetManifest refuses documents that two readers could take for two things
@@ -71,7 +79,11 @@ func (g *guardedSource) GetManifest(ctx context.Context, instance *digest.Digest
 			return nil, "", fmt.Errorf("%w manifest: it is not the one whose signature was checked", ErrInvalid)
 		}
 	}
-	return b, mime, checkManifest(b, mime)
+	err = checkManifest(b, mime)
+	if err == nil && !manifest.MIMETypeIsMultiImage(mime) {
+		g.manifest = b
+	}
+	return b, mime, err
 }
 
 func checkManifest(b []byte, mime string) error {
@@ -105,6 +117,9 @@ func checkManifest(b []byte, mime string) error {
 // (CVE-2020-15157).
 func (g *guardedSource) GetBlob(ctx context.Context, info types.BlobInfo, cache types.BlobInfoCache) (io.ReadCloser, int64, error) {
 	info.URLs = nil
+	if one := g.partials.plan(ctx, g, info); one != nil {
+		return one.parts, info.Size, nil
+	}
 	ctx, dog := watch(ctx, g.stall)
 	body, size, err := g.ImageSource.GetBlob(ctx, info, cache)
 	dog.timer.Stop()

@@ -17,10 +17,10 @@ import (
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
-// storage.conf(5) is about the store of Podman, Buildah and Skopeo. Of it, two things
-// are about Burrow too: where that store is, which images can be pulled from, and the
-// additional image stores, whose images are used where they lie. Burrow's own file of
-// that name has the second only, and goes before: Podman refuses to have its own store
+// storage.conf(5) is about the store of Podman, Buildah and Skopeo. Of it, three things
+// are about Burrow too: where that store is, which images can be pulled from; whether
+// layers may come in parts; and the additional image stores, whose images are used where
+// they lie. Burrow's own file of that name has the last only, and goes before: Podman refuses to have its own store
 // as an additional one, which for Burrow it is good to be.
 
 // envStorageOpts has options of Podman's storage driver, which replace those of its file.
@@ -47,6 +47,19 @@ func (s *Store) theirs() (types.TomlConfig, error) {
 		return conf, fmt.Errorf("read storage.conf: %w", err)
 	}
 	return conf, nil
+}
+
+// partsAllowed fails where layers are to come whole, as with Podman.
+func (s *Store) partsAllowed() error {
+	conf, err := s.theirs()
+	if err != nil {
+		return err
+	}
+	const key = "enable_partial_images"
+	if on, err := strconv.ParseBool(conf.Storage.Options.PullOptions[key]); err == nil && !on {
+		return errors.New("storage.conf says " + key + " = false")
+	}
+	return nil
 }
 
 // additionalRoots are the directories in which additional stores are said to be.

@@ -110,7 +110,7 @@ func Open(dirs paths.Dirs, opts Options) (*Store, error) {
 		GraphRoot:       root,
 		RunRoot:         filepath.Join(dirs.Run, "storage"),
 		GraphDriverName: driver,
-		// Layers are unpacked whole, never fetched in parts or converted.
+		// The library unpacks nothing: layers that come in parts are in partial.go.
 		PullOptions: map[string]string{"enable_partial_images": "false", "convert_images": "false", "use_hard_links": "false"},
 		GraphDriverOptions: []string{
 			driver + ".skip_mount_home=true", // our mounts live in namespaces of their own

@@ -140,7 +140,7 @@ func (t *layerTar) Close() error {
 type layerFiles struct{ root *os.File }
 
 func (l layerFiles) Get(name string) (io.ReadCloser, error) {
-	f, err := sys.OpenBeneath(l.root, name, unix.O_RDONLY, 0)
+	f, err := sys.OpenBeneath(l.root, name, unix.O_RDONLY|unix.O_NONBLOCK, 0) // damaged, it may be a pipe
 	if err != nil {
 		return nil, err
 	}
