@@ -40,7 +40,7 @@ type report struct {
 	Entries []entry `json:"entries"`
 }
 
-// entry is a marked process whose parent is none.
+// entry is a marked process whose parent is not in its PID namespace.
 type entry struct {
 	User      string `json:"user"`
 	Container string `json:"container"`
@@ -115,9 +115,9 @@ func (w *watcher) run(names []string, limit time.Duration, stop string, rate int
 
 // note judges what one look has found.
 func (w *watcher) note(users []user, ours []process) {
-	latest, marks := map[string][]process{}, map[int]string{}
+	latest, pids := map[string][]process{}, map[int]int{1: 1}
 	for _, p := range ours {
-		marks[p.pid] = p.mark
+		pids[p.pid] = p.pids
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,7 +132,9 @@ func (w *watcher) note(users []user, ours []process) {
 		}
 		latest[whose] = append(latest[whose], p)
 		name, container, marked := strings.Cut(p.mark, "/")
-		begins := marked && marks[p.ppid] == "" && container != notContained
+		// A parent that is not known has just ended: so will this one, if it was inside.
+		outside, known := pids[p.ppid]
+		begins := marked && known && outside < p.pids && container != notContained
 		if begins && p.command != "" && !strings.Contains(p.command, " gate:") { // it has got to its payload
 			w.entries[p.id()] = entry{User: name, Container: container, PID: p.pid, Start: p.start, Command: p.command}
 		}

@@ -18,6 +18,7 @@ import (
 // process is what the kernel says of one, as root of the machine sees it.
 type process struct {
 	pid, ppid    int
+	pids         int // in how many PID namespaces it has a number
 	start        uint64
 	command, exe string
 	name         string // comm
@@ -196,6 +197,8 @@ func (l *looker) readStatus(p *process, dir string) (err error) {
 			}
 		case "PPid":
 			p.ppid, err = strconv.Atoi(f[0])
+		case "NSpid":
+			p.pids = len(f)
 		case "Uid":
 			err = numbers(p.uids[:], f)
 		case "Gid":
