@@ -21,6 +21,10 @@ func TestFilters(t *testing.T) {
 		}),
 		record(t, d, func(r *Record) { r.Name, r.PID, r.Network = "new", 0, "pasta:-t" }),
 	}
+	// Its first process is gone, and this one has not written how it ended.
+	if ending := record(t, d, func(r *Record) { r.Owner = self }); ending.Running() || ending.State() != "running" {
+		t.Errorf("a container whose end is not recorded yet is %s", ending.State())
+	}
 	for _, c := range []struct {
 		filters []string
 		want    []string
