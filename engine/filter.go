@@ -95,7 +95,11 @@ func (f *Filter) test(d paths.Dirs, key, value string) (func(Record) bool, error
 	case "id":
 		return matcher(value, func(r Record) string { return r.ID })
 	case "name":
-		return matcher(value, func(r Record) string { return r.Name })
+		before := "" // Docker's names begin with a slash, and so do filters of who knows: ^/web$
+		if strings.Contains(value, "/") {
+			before = "/"
+		}
+		return matcher(value, func(r Record) string { return before + r.Name })
 	case "label", "label!":
 		k, v, has := strings.Cut(value, "=")
 		return func(r Record) bool {

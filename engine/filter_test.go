@@ -32,6 +32,8 @@ func TestFilters(t *testing.T) {
 		{nil, []string{"old", "runs", "new"}},
 		{[]string{"name=old"}, []string{"old"}},
 		{[]string{"name=^[or]"}, []string{"old", "runs"}},
+		{[]string{"name=^/old$"}, []string{"old"}},
+		{[]string{"name=^/ol$"}, nil},
 		{[]string{"name=old", "name=new"}, []string{"old", "new"}},
 		{[]string{"id=" + records[1].ID[:10]}, []string{"runs"}},
 		{[]string{"label=k"}, []string{"old", "runs"}},
