@@ -81,6 +81,9 @@ func advice(err error) string {
 	if h := hint.OfHost(err); h != "" {
 		return h
 	}
+	if h := hint.OfHome(err, os.Getenv("HOME")); h != "" {
+		return h
+	}
 	return adviceExec(err)
 }
 
