@@ -228,6 +228,7 @@ func view(c caller, r engine.Record) inspected {
 	if r.Running() && !r.Waiting() {
 		v.State.Pid = r.PID
 	}
+	v.HostConfig.LogConfig.Path = v.LogPath // Podman's scripts look for it there
 	v.EffectiveCaps, v.BoundingCaps = capsOf(r)
 	v.IDMappings = inspectedIDs{mapLines(r.UIDMap), mapLines(r.GIDMap)}
 	return v
