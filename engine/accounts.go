@@ -35,10 +35,28 @@ func (r *run) addAccounts() error {
 			r.who.home = home
 		}
 	}
-	if p.GroupEntry != "" {
-		return r.appendAccount("/etc/group", r.expandEntry(p.GroupEntry, ""))
+	group := p.GroupEntry
+	if group == "" && r.who.groupName == "" && r.who.gid != 0 {
+		group = fmt.Sprintf("%s:x:%d:", r.newGroupName(), r.who.gid)
 	}
-	return nil
+	if group == "" {
+		return nil
+	}
+	return r.appendAccount("/etc/group", r.expandEntry(group, ""))
+}
+
+// newGroupName is the caller's own name where the ID stands for the caller's group
+// and the image has no other of that name, else the number.
+func (r *run) newGroupName() string {
+	number := fmt.Sprint(r.who.gid)
+	if id, ok := r.gids.Host(r.who.gid); !ok || id != 0 || r.opts.User == "" || strings.ContainsAny(r.opts.User, ":\n/") {
+		return number
+	}
+	groups, err := readAccountFile(r.scaffold.root(), "/etc/group")
+	if err != nil || strings.HasPrefix(groups, r.opts.User+":") || strings.Contains(groups, "\n"+r.opts.User+":") {
+		return number
+	}
+	return r.opts.User
 }
 
 // accountName is the caller's own where the ID stands for the caller, else the number.

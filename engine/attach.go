@@ -243,7 +243,11 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 		case <-left:
 			// There is nobody to hand the container to: it ends with its caller.
 			s.restore()
-			r.warn("detached: a foreground container ends with its command")
+			if c.Joined() {
+				r.warn("detached: what exec has started ends with it; exec -d leaves it running")
+			} else {
+				r.warn("detached: a foreground container ends with its command")
+			}
 			_ = c.Signal(syscall.SIGKILL)
 			left = nil
 		case <-deadline:

@@ -135,7 +135,7 @@ func (r *run) configure(ctx context.Context) error {
 		UIDs:          r.uids,
 		GIDs:          r.gids,
 		Mounts:        mounts,
-		Devices:       defaultDevices(),
+		Devices:       r.devices(),
 		SharedRoot:    wantsPropagation(r.spec.Mounts),
 		Args:          argv,
 		InitArgs:      initArgs,

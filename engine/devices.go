@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
 )
@@ -23,6 +25,13 @@ func defaultDevices() []launch.Device {
 		{Path: "/dev/urandom", Type: 'c', Major: 1, Minor: 9},
 		{Path: "/dev/tty", Type: 'c', Major: 5, Minor: 0},
 	}
+}
+
+// devices are the default ones but for those that the user has mounted something on.
+func (r *run) devices() []launch.Device {
+	return slices.DeleteFunc(defaultDevices(), func(d launch.Device) bool {
+		return slices.ContainsFunc(r.spec.Mounts, func(m spec.Mount) bool { return m.Dest == d.Path })
+	})
 }
 
 // deviceMounts shows devices of the host by bind mount. The host's permissions

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/burrow-run/burrow/engine/launch"
@@ -22,8 +23,8 @@ func generatedFiles(s scaffold, r *run) ([]launch.Mount, error) {
 	uid, gid := rootOwner(r)
 	var mounts []launch.Mount
 	add := func(name, dest string, content []byte) error {
-		if r.declares(dest) {
-			return nil // the user brings one
+		if r.brings(dest) {
+			return nil
 		}
 		path, err := s.file(name, content, uid, gid)
 		if err != nil {
@@ -58,6 +59,18 @@ func generatedFiles(s scaffold, r *run) ([]launch.Mount, error) {
 		}
 	}
 	return mounts, nil
+}
+
+// brings says whether the user has the file dest among the mounts. A volume on /etc is
+// a copy of the image's: names must be found with it too, as in Docker.
+func (r *run) brings(dest string) bool {
+	copied := strings.HasPrefix(dest, "/etc/") && slices.ContainsFunc(r.spec.Mounts, func(m spec.Mount) bool {
+		return m.Type == spec.MountVolume && m.Dest == "/etc" && !m.ReadOnly
+	})
+	if copied {
+		return slices.ContainsFunc(r.spec.Mounts, func(m spec.Mount) bool { return m.Dest == dest })
+	}
+	return r.declares(dest)
 }
 
 type nameFiles struct{ hosts, resolv []byte }

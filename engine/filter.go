@@ -32,8 +32,17 @@ func (r Record) State() string {
 		return "exited"
 	case r.PID == 0:
 		return "created"
+	case r.ending():
+		return "running" // as long as nobody knows how it has ended
 	}
 	return "dead"
+}
+
+// ending says that the container's first process is gone, and that whoever waits for
+// it lives and is about to record how it ended.
+func (r Record) ending() bool {
+	boot, err := bootID()
+	return err == nil && boot == r.BootID && r.PID != 0 && !r.Exited && r.Owner.Alive()
 }
 
 // Filter chooses among containers.
@@ -86,7 +95,11 @@ func (f *Filter) test(d paths.Dirs, key, value string) (func(Record) bool, error
 	case "id":
 		return matcher(value, func(r Record) string { return r.ID })
 	case "name":
-		return matcher(value, func(r Record) string { return r.Name })
+		before := "" // Docker's names begin with a slash, and so do filters of who knows: ^/web$
+		if strings.Contains(value, "/") {
+			before = "/"
+		}
+		return matcher(value, func(r Record) string { return before + r.Name })
 	case "label", "label!":
 		k, v, has := strings.Cut(value, "=")
 		return func(r Record) bool {

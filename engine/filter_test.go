@@ -21,6 +21,10 @@ func TestFilters(t *testing.T) {
 		}),
 		record(t, d, func(r *Record) { r.Name, r.PID, r.Network = "new", 0, "pasta:-t" }),
 	}
+	// Its first process is gone, and this one has not written how it ended.
+	if ending := record(t, d, func(r *Record) { r.Owner = self }); ending.Running() || ending.State() != "running" {
+		t.Errorf("a container whose end is not recorded yet is %s", ending.State())
+	}
 	for _, c := range []struct {
 		filters []string
 		want    []string
@@ -28,6 +32,8 @@ func TestFilters(t *testing.T) {
 		{nil, []string{"old", "runs", "new"}},
 		{[]string{"name=old"}, []string{"old"}},
 		{[]string{"name=^[or]"}, []string{"old", "runs"}},
+		{[]string{"name=^/old$"}, []string{"old"}},
+		{[]string{"name=^/ol$"}, nil},
 		{[]string{"name=old", "name=new"}, []string{"old", "new"}},
 		{[]string{"id=" + records[1].ID[:10]}, []string{"runs"}},
 		{[]string{"label=k"}, []string{"old", "runs"}},

@@ -141,19 +141,20 @@ func (w *watched) Probe(ctx context.Context, c health.Check) health.Result {
 // Ready is false for a container that is frozen or that is being stopped.
 func (w *watched) Ready() bool { return !w.rec.Paused() && !w.rec.stopped() }
 
-// Save writes the state where readers find it. On a full disk the old one stays.
+// Save writes the state where readers find it. On a full disk the old one stays. Who
+// has seen that it has changed finds the event, too.
 func (w *watched) Save(s health.State, changed bool) {
 	r := w.r
+	if changed {
+		r.noteHealth(s.Status)
+	}
 	if err := saveJSON(r.dir, healthFile, healthRecord{Start: r.record.Start, State: s}); err != nil && !w.warned {
 		r.warn("health is not recorded: %v", err)
 		w.warned = true // once is enough
 	}
 	r.healthLog.write(s)
-	if changed {
-		r.noteHealth(s.Status)
-		if s.Status == health.Healthy {
-			r.tellHealthy()
-		}
+	if changed && s.Status == health.Healthy {
+		r.tellHealthy()
 	}
 }
 

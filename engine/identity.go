@@ -24,6 +24,8 @@ type identity struct {
 	groups   []uint32
 	home     string
 	name     string // from the image's passwd, may be empty
+	// groupName is that of gid, from the image's group file; may be empty.
+	groupName string
 }
 
 // maxAccountFile bounds what is read of an image's passwd and group: a hostile
@@ -56,7 +58,8 @@ func lookupIdentity(root, userSpec string, extra []string) (identity, error) {
 	if err := checkIDs(slices.Concat(u.Sgids, []int{u.Uid, u.Gid})); err != nil {
 		return identity{}, fmt.Errorf("user %q: %w", userSpec, err)
 	}
-	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: cmp.Or(u.Home, "/"), name: passwdName(passwd, u.Uid)}
+	out := identity{uid: uint32(u.Uid), gid: uint32(u.Gid), home: cmp.Or(u.Home, "/"), name: entryName(passwd, u.Uid)}
+	out.groupName = entryName(group, u.Gid)
 	groups := u.Sgids
 	if len(extra) > 0 {
 		more, err := user.GetAdditionalGroups(extra, strings.NewReader(group))
@@ -101,10 +104,10 @@ func distinct(groups []int) []uint32 {
 	return slices.Compact(out)
 }
 
-// passwdName is the first login name of uid.
-func passwdName(passwd string, uid int) string {
-	want := strconv.Itoa(uid)
-	for line := range strings.SplitSeq(passwd, "\n") {
+// entryName is the first name of an ID in a passwd or group file, "" if it has none.
+func entryName(file string, id int) string {
+	want := strconv.Itoa(id)
+	for line := range strings.SplitSeq(file, "\n") {
 		f := strings.SplitN(line, ":", 4)
 		if len(f) == 4 && f[2] == want {
 			return f[0]

@@ -47,13 +47,13 @@ func TestLookupIdentity(t *testing.T) {
 		extra []string
 		want  identity
 	}{
-		{"", nil, identity{0, 0, []uint32{0}, "/root", "root"}},
-		{"web", nil, identity{33, 33, []uint32{4, 33, 50}, "/var/www", "web"}},
-		{"33", nil, identity{33, 33, []uint32{4, 33, 50}, "/var/www", "web"}},
-		{"web:adm", nil, identity{33, 4, []uint32{4}, "/var/www", "web"}},
-		{"web:77", []string{"www", "88", "77"}, identity{33, 77, []uint32{33, 77, 88}, "/var/www", "web"}},
-		{"1234", nil, identity{1234, 0, []uint32{0}, "/", ""}},
-		{"1234:5678", nil, identity{1234, 5678, []uint32{5678}, "/", ""}},
+		{"", nil, identity{0, 0, []uint32{0}, "/root", "root", "root"}},
+		{"web", nil, identity{33, 33, []uint32{4, 33, 50}, "/var/www", "web", "www"}},
+		{"33", nil, identity{33, 33, []uint32{4, 33, 50}, "/var/www", "web", "www"}},
+		{"web:adm", nil, identity{33, 4, []uint32{4}, "/var/www", "web", "adm"}},
+		{"web:77", []string{"www", "88", "77"}, identity{33, 77, []uint32{33, 77, 88}, "/var/www", "web", ""}},
+		{"1234", nil, identity{1234, 0, []uint32{0}, "/", "", "root"}},
+		{"1234:5678", nil, identity{1234, 5678, []uint32{5678}, "/", "", ""}},
 	} {
 		got, err := lookupIdentity(root, c.user, c.extra)
 		if err != nil || !reflect.DeepEqual(got, c.want) {
@@ -163,17 +163,25 @@ func TestAccountsAreAdded(t *testing.T) {
 		"known":        {func(r *run) { r.spec.Process.User = "web" }, "", "", "/var/www"},
 		"root":         {func(*run) {}, "", "", "/root"},
 		"unknown":      {func(r *run) { r.spec.Process.User = "1234" }, "1234:*:1234:0:container user:/:/bin/sh\n", "", "/"},
-		"home is work": {func(r *run) { r.spec.Process.User, r.spec.Process.Workdir = "1234:5", "/w" }, "1234:*:1234:5:container user:/w:/bin/sh\n", "", "/w"},
+		"home is work": {func(r *run) { r.spec.Process.User, r.spec.Process.Workdir = "1234:5", "/w" }, "1234:*:1234:5:container user:/w:/bin/sh\n", "\n5:x:5:\n", "/w"},
 		"hostile work": {func(r *run) { r.spec.Process.User, r.image.cfg.WorkingDir = "1234", "/x:/bin/sh\nevil::0:0::/" }, "1234:*:1234:0:container user:/:/bin/sh\n", "", "/"},
 		"switched off": {func(r *run) { r.spec.Process.User, r.spec.Process.Passwd = "1234", false }, "", "", "/"},
 		"own entry": {func(r *run) {
 			r.spec.Process.User, r.spec.Process.PasswdEntry = "1234:5", "$USERNAME:x:$UID:$GID:$NAME:$HOME:/sh"
-		}, "1234:x:1234:5:1234:/:/sh\n", "", "/"},
+		}, "1234:x:1234:5:1234:/:/sh\n", "\n5:x:5:\n", "/"},
 		"group entry": {func(r *run) { r.spec.Process.User, r.spec.Process.GroupEntry = "web", "$GROUPNAME:x:$GID:" }, "", "\n33:x:33:\n", "/var/www"},
 		"caller's name": {func(r *run) {
 			r.opts.User, r.spec.Process.User = "ann", "1234"
 			r.uids = idmap.Map{{Container: 1234, Host: 0, Count: 1}, {Container: 0, Host: 5, Count: 10}}
 		}, "ann:*:1234:0:container user:/:/bin/sh\n", "", "/"},
+		"caller's group": {func(r *run) {
+			r.opts.User, r.spec.Process.User = "ann", "33:77"
+			r.gids = idmap.Map{{Container: 77, Host: 0, Count: 1}, {Container: 33, Host: 5, Count: 1}}
+		}, "", "\nann:x:77:\n", "/var/www"},
+		"caller's group is another's": {func(r *run) {
+			r.opts.User, r.spec.Process.User = "many", "33:77"
+			r.gids = idmap.Map{{Container: 77, Host: 0, Count: 1}, {Container: 33, Host: 5, Count: 1}}
+		}, "", "\n77:x:77:\n", "/var/www"},
 		"odd caller": {func(r *run) {
 			r.opts.User, r.spec.Process.User = "a:b\n", "1234"
 			r.uids = idmap.Map{{Container: 1234, Host: 0, Count: 1}}

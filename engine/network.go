@@ -167,7 +167,20 @@ func (r *run) connect(ctx context.Context, pid int) (err error) {
 	if n.session == nil {
 		return nil
 	}
-	return n.session.Wait(ctx)
+	if err := n.session.Wait(ctx); err != nil {
+		return err
+	}
+	// With the numbers that were chosen for ports that had none.
+	r.record.Ports = portNames(n.session.Ports())
+	return nil
+}
+
+func portNames(ports []slirp.Port) []string {
+	var out []string
+	for _, p := range ports {
+		out = append(out, p.String())
+	}
+	return out
 }
 
 func netSysctls(all map[string]string) map[string]string {

@@ -119,9 +119,7 @@ func (r *run) writeRecord(context.Context) error {
 	if command, err := r.command(); err == nil {
 		r.record.Payload = r.payload(command)
 	}
-	for _, p := range r.network.ports {
-		r.record.Ports = append(r.record.Ports, p.String())
-	}
+	r.record.Ports = portNames(r.network.ports)
 	r.record.ImageID = r.imageID()
 	if r.slice != nil {
 		r.record.Slice, r.record.SliceRef = r.slice.Ref.String(), &r.slice.Ref

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // The attach protocol: frames over a Unix stream socket, one socket per
@@ -305,12 +307,18 @@ func (h *hub) listen(path string) (stop func(), err error) {
 	return listenOwn(path, func(conn net.Conn) { h.add(conn, false) })
 }
 
+// maxSocketName is the longest name that a socket can have (unix(7)).
+const maxSocketName = 107
+
 // listenOwn hands connections of the same user to serve, one after the other.
 func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil && len(path) > maxSocketName {
+		return nil, hint.New(fmt.Errorf("socket: %s: the name is longer than %d bytes", path, maxSocketName), "set XDG_RUNTIME_DIR to a directory with a shorter name")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}

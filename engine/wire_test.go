@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // pair are the two ends of a connection as a supervisor and its client have it.
@@ -264,6 +265,14 @@ func served(t *testing.T, o ServeOptions, script func(conn net.Conn)) (Exit, err
 		theirs.Close()
 	}()
 	return Serve(t.Context(), ours, Record{ID: "x"}, o)
+}
+
+// What the kernel calls an invalid argument is said in words.
+func TestSocketNameIsTooLong(t *testing.T) {
+	_, err := listenOwn(filepath.Join(t.TempDir(), strings.Repeat("x", maxSocketName)), nil)
+	if err == nil || !strings.Contains(err.Error(), "longer than 107 bytes") || !strings.Contains(hint.Of(err), "XDG_RUNTIME_DIR") {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
+	}
 }
 
 func TestServe(t *testing.T) {

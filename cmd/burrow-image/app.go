@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func advice(err error) string {
 	if errors.Is(err, unpack.ErrUnmapped) {
 		return "the image needs more sub-IDs than /etc/subuid and /etc/subgid give you; see `burrow ids`"
 	}
-	return hint.OfHost(err)
+	return cmp.Or(hint.OfHost(err), hint.OfHome(err, os.Getenv("HOME")))
 }
 
 // store opens the image store on first use.

@@ -36,6 +36,9 @@ func readEnv() environment {
 		Main: os.Getenv("CONTAINERS_STORAGE_CONF"), Extra: os.Getenv("CONTAINERS_STORAGE_CONF_OVERRIDE"), Own: ownStorageConf(),
 	}
 	_ = os.Unsetenv("CONTAINERS_STORAGE_CONF_OVERRIDE")
+	if run := os.Getenv(paths.RunDirVar); filepath.IsAbs(run) {
+		e.dirs.Run = run
+	}
 	for k, v := range map[string]string{
 		"_CONTAINERS_ROOTLESS_UID":      strconv.Itoa(uid),
 		"_CONTAINERS_USERNS_CONFIGURED": "done",

@@ -39,7 +39,9 @@ func (a *app) eventsCommand() *cobra.Command {
 	f := trailFlags{stream: true}
 	cmd := &cobra.Command{
 		Use: "events [OPTIONS]", Short: "Show what happens to containers, as it happens", Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.showTrail(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.showTrail(cmd.Context(), f, func(r audit.Record) any { return eventOf(r) })
+		},
 	}
 	f.define(cmd)
 	cmd.Flags().BoolVar(&f.stream, "stream", true, "go on as things happen")
@@ -51,7 +53,9 @@ func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit [OPTIONS]", Short: "Show the audit trail: who started what, when, and how it ended",
 		Args: exactly(0, "no arguments; the other form is burrow audit verify"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.showTrail(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.showTrail(cmd.Context(), f, func(r audit.Record) any { return r })
+		},
 	}
 	f.define(cmd)
 	cmd.AddCommand(a.auditVerifyCommand())
@@ -115,7 +119,8 @@ func (a *app) verifyWithJournal(ctx context.Context, c caller) error {
 	return nil
 }
 
-func (a *app) showTrail(ctx context.Context, f trailFlags) error {
+// showTrail prints what f selects; view is what --format sees of a record.
+func (a *app) showTrail(ctx context.Context, f trailFlags, view func(audit.Record) any) error {
 	c, _, _, err := whoAmI()
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (a *app) showTrail(ctx context.Context, f trailFlags) error {
 		return err
 	}
 	engine.SettleTrail(c.dirs)
-	show, err := a.recordPrinter(f.format)
+	show, err := a.recordPrinter(f.format, view)
 	if err != nil {
 		return err
 	}
@@ -187,7 +192,7 @@ func (f trailFlags) keep() (func(audit.Record) bool, error) {
 	}, nil
 }
 
-func (a *app) recordPrinter(template string) (func(audit.Record) error, error) {
+func (a *app) recordPrinter(template string, view func(audit.Record) any) (func(audit.Record) error, error) {
 	switch template {
 	case "":
 		return func(r audit.Record) error {
@@ -196,13 +201,13 @@ func (a *app) recordPrinter(template string) (func(audit.Record) error, error) {
 		}, nil
 	case "json":
 		e := json.NewEncoder(a.out)
-		return func(r audit.Record) error { return e.Encode(r) }, nil
+		return func(r audit.Record) error { return e.Encode(view(r)) }, nil
 	}
 	t, err := format.New(template, "json")
 	if err != nil {
 		return nil, err
 	}
-	return func(r audit.Record) error { return format.Print(t, a.out, []audit.Record{r}, nil, 0) }, nil
+	return func(r audit.Record) error { return format.Print(t, a.out, []any{view(r)}, nil, 0) }, nil
 }
 
 // recordLine is Podman's form: time, type, event, ID, and the rest in parentheses.

@@ -81,6 +81,7 @@ func (a *app) clone(cmd *cobra.Command, c caller, args []string, f cloneFlags, o
 			return err
 		}
 	}
+	usualUmask()
 	rec, err := engine.Create(cmd.Context(), s, o)
 	if err != nil {
 		return err

@@ -98,12 +98,12 @@ func (a *app) removeOne(ctx context.Context, c caller, ref string, f removeFlags
 			return err
 		}
 	}
-	id, err := engine.Remove(ctx, c.dirs, ref, f.force)
+	_, err = engine.Remove(ctx, c.dirs, ref, f.force)
 	if err == nil && f.volumes {
 		err = engine.DropVolumes(c.dirs, rec)
 	}
 	if err == nil {
-		fmt.Fprintln(a.out, id)
+		fmt.Fprintln(a.out, ref) // as it was typed, like Docker and Podman
 	}
 	return err
 }

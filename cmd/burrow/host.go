@@ -46,9 +46,12 @@ func findCaller(inside bool, uid, gid int) caller {
 		CacheHome: os.Getenv("XDG_CACHE_HOME"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"),
 	}
 	if !ownDir(env.RuntimeDir) {
-		env.RuntimeDir = "" // never somebody else's, as after su (userns/nsjoin has the same rule)
+		env.RuntimeDir = "" // never somebody else's, as after su
 	}
 	c.dirs = paths.For(env, uid)
+	if run := nsjoin.RunDir(); run != "" {
+		c.dirs.Run = run
+	}
 	return c
 }
 

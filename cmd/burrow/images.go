@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/userns/nsjoin"
 )
 
 // imageVerbs are the commands of the other executable: what reads registries
@@ -64,8 +66,17 @@ func (a *app) execImageTool(ctx context.Context, args []string) error {
 		return err
 	}
 	a.warnLostCwd()
+	return os.NewSyscallError("exec "+path, syscall.Exec(path, append([]string{"burrow"}, args...), imageToolEnv()))
+}
+
+// imageToolEnv tells the image executable where the anchor is noted: it does not
+// choose a directory again.
+func imageToolEnv() []string {
 	env := withoutStage(os.Environ())
-	return os.NewSyscallError("exec "+path, syscall.Exec(path, append([]string{"burrow"}, args...), env))
+	if run := nsjoin.RunDir(); run != "" && !asRoot() {
+		env = append(env, paths.RunDirVar+"="+run)
+	}
+	return env
 }
 
 func wantsHelp(args []string) bool {
@@ -88,7 +99,7 @@ func imageTool(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Args[0] = "burrow"
-	cmd.Env = withoutStage(os.Environ())
+	cmd.Env = imageToolEnv()
 	return cmd, nil
 }
 

@@ -209,7 +209,7 @@ func view(c caller, r engine.Record) inspected {
 	v := inspected{
 		ID: r.ID, Name: r.Name, Created: r.Created, Image: r.ImageID, ImageName: r.Image, ImageDigest: r.Payload.ImageDigest,
 		State: inspectedState{
-			Status: r.State(), Running: r.Running() && !r.Waiting(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
+			Status: r.State(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup, Health: r.Health(),
 		},
 		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",
@@ -224,9 +224,11 @@ func view(c caller, r engine.Record) inspected {
 		v.Path, v.Args = r.Command[0], r.Command[1:]
 	}
 	v.State.Paused, v.State.Dead = v.State.Status == "paused", v.State.Status == "dead"
-	if v.State.Running {
+	v.State.Running = v.State.Paused || v.State.Status == "running"
+	if r.Running() && !r.Waiting() {
 		v.State.Pid = r.PID
 	}
+	v.HostConfig.LogConfig.Path = v.LogPath // Podman's scripts look for it there
 	v.EffectiveCaps, v.BoundingCaps = capsOf(r)
 	v.IDMappings = inspectedIDs{mapLines(r.UIDMap), mapLines(r.GIDMap)}
 	return v

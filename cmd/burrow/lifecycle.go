@@ -40,6 +40,7 @@ func (a *app) createCommand() *cobra.Command {
 			warn(a.err, w)
 		}
 		a.warnOfLoginUID()
+		usualUmask()
 		rec, err := engine.Create(cmd.Context(), s, a.engineOptions(c, uids, gids))
 		if err != nil {
 			return err

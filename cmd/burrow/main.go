@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string) int {
 	case stage.Command, stage.Joined: // started by you; again by itself, to enter the anchor
 		return command(ctx, args[1:])
 	case stage.Supervisor, stage.RootSupervisor: // started by run -d, run -t, start
+		usualUmask() // whoever starts it may have another
 		return supervisor(ctx, args[1:])
 	case stage.Check, stage.RootCheck: // started by whoever waits for a container, at each health check
 		return check(ctx, args[1:])

@@ -101,6 +101,7 @@ func (a *app) probePosture(ctx context.Context, c caller, uids, gids idmap.Map, 
 	}
 	defer os.RemoveAll(dir)
 	o := a.engineOptions(c, uids, gids)
+	usualUmask()
 	var seen *posture.Report
 	o.Posture = func(p posture.Report) { seen = &p }
 	if _, err := engine.Run(ctx, probeSpec(dir), o); err != nil {

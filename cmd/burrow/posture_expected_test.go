@@ -134,6 +134,7 @@ var unpacker = engine.but(facts{
 // imageTool starts it and never looks into an archive itself.
 var imageTool = engine.but(facts{
 	"ns mnt": "anchor of anchor", "exe": "$BIN/burrow-image",
+	"environment": "BURROW_NETWORK BURROW_RUN_DIR CONTAINERS_CONF HOME LANG LOGNAME PATH SHELL TERM USER XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME",
 	"descriptors": "0 pipe, 1 /dev/null, 2 /dev/null, " + staging + ", $DATA/burrow/storage/overlay/staging/N/staging.lock, $DATA/burrow/storage/tmp/p-N, " +
 		"$DATA/burrow/storage/tmp/p-N/split-N, [?]/dev/null, [?]/sys/fs/cgroup/cpu/cpu.cfs_period_us, [?]/sys/fs/cgroup/cpu/cpu.cfs_quota_us, " +
 		"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], pipe",

@@ -48,7 +48,8 @@ func (a *app) root(args []string) *cobra.Command {
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		Args: cobra.ArbitraryArgs,
+		Args:    cobra.ArbitraryArgs,
+		Version: version,
 		// Without it SuggestionsFor knows only prefixes.
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -58,7 +59,9 @@ func (a *app) root(args []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hint.New(err, cmd.CommandPath()+" --help")
 	})
+	root.SetVersionTemplate("burrow version {{.Version}}\n") // as `docker --version`
 	root.PersistentFlags().BoolVar(&a.debug, "debug", false, "say what happens, with times")
+	root.PersistentFlags().Func(logLevel, "`LEVEL` of what is said; debug is --debug, and others change nothing", a.setLogLevel)
 	word, rest := firstWord(args)
 	if !addNamed(root, word, a.commands(rest)) {
 		addAll(root, a.commands(nil))
@@ -112,15 +115,29 @@ func addAll(to *cobra.Command, all []builder) {
 	}
 }
 
-// firstWord is the first argument that is no flag, and what follows it. The flags
-// before it have no values.
+// firstWord is the first argument that is no flag, and what follows it. Of the flags
+// before it one has a value.
 func firstWord(args []string) (word string, rest []string) {
 	for i, arg := range args {
-		if !strings.HasPrefix(arg, "-") {
+		if !strings.HasPrefix(arg, "-") && (i == 0 || args[i-1] != "--"+logLevel) {
 			return arg, args[i+1:]
 		}
 	}
 	return "", nil
+}
+
+// logLevel is a flag of Podman's and Docker's, which scripts set.
+const logLevel = "log-level"
+
+func (a *app) setLogLevel(level string) error {
+	switch strings.ToLower(level) {
+	case "trace", "debug":
+		a.debug = true
+	case "info", "warn", "warning", "error", "fatal", "panic": // errors and warnings are always said
+	default:
+		return errors.New("the levels are trace, debug, info, warn, error and fatal")
+	}
+	return nil
 }
 
 // group is a command that only has others below it.

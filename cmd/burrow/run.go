@@ -47,6 +47,7 @@ func (a *app) runCommand() *cobra.Command {
 			warn(a.err, w)
 		}
 		a.warnOfLoginUID()
+		usualUmask()
 		// libcontainer hands this on to its init, which has one thread of work to do.
 		if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 			return err

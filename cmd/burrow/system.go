@@ -5,52 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/doctor"
-	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/userns"
 )
-
-// version is set by the linker (make build).
-var version = "dev"
-
-func (a *app) versionCommand() *cobra.Command {
-	var template string
-	cmd := &cobra.Command{
-		Use: "version", Short: "Show the version", Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			if template == "" {
-				return printTo(a.out, fmt.Sprintf("burrow %s\n%s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
-			}
-			return a.printAs(template, versionInfo())
-		},
-	}
-	cmd.Flags().StringVarP(&template, "format", "f", "", "json, or a Go template")
-	return cmd
-}
-
-func versionInfo() map[string]any {
-	libraries := map[string]string{}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			switch d.Path {
-			case "github.com/opencontainers/runc", "github.com/rootless-containers/rootlesskit/v3",
-				"github.com/seccomp/libseccomp-golang", "github.com/opencontainers/selinux":
-				libraries[d.Path] = d.Version
-			}
-		}
-	}
-	return map[string]any{
-		"Version": version, "GoVersion": runtime.Version(), "OsArch": runtime.GOOS + "/" + runtime.GOARCH,
-		"Libraries": libraries,
-	}
-}
 
 func (a *app) doctorCommand() *cobra.Command {
 	var format string
@@ -86,47 +48,12 @@ func (a *app) doctorCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) infoCommand() *cobra.Command {
-	var template string
-	cmd := &cobra.Command{
-		Use: "info", Short: "Show the set-up as JSON", Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, _, err := whoAmI()
-			if err != nil {
-				return err
-			}
-			uids, gids, err := userns.Maps(cmd.Context(), userns.User{Name: c.name, UID: uint32(c.uid), GID: uint32(c.gid)})
-			if err != nil {
-				warn(a.err, err.Error())
-			}
-			anchor, anchorErr := userns.Find(c.dirs.Run)
-			kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-			return a.printAs(template, map[string]any{
-				"version": versionInfo(),
-				"host": map[string]any{
-					"kernel": oneLine(string(kernel)), "cpus": runtime.NumCPU(), "user": c.name, "uid": c.uid,
-					"canRun": doctor.CanRun(doctor.Check(cmd.Context(), doctorEnv(c))),
-				},
-				"anchor": map[string]any{"running": anchorErr == nil, "pid": anchor.PID},
-				"ids":    map[string]any{"uids": uids.Size(), "gids": gids.Size()},
-				"store":  c.dirs,
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&template, "format", "f", "json", "json, or a Go template")
-	return cmd
-}
-
 // printAs prints v as JSON or through a template, to which a misspelt key is an error.
-func (a *app) printAs(template string, v map[string]any) error {
+func (a *app) printAs(template string, v any) error {
 	if template == "json" {
 		return a.printJSON(v)
 	}
-	t, err := format.New(template, "json")
-	if err != nil {
-		return err
-	}
-	return format.Print(t.Strict(), a.out, []map[string]any{v}, nil, 0)
+	return printEach(a, []any{v}, template)
 }
 
 func (a *app) unshareCommand() *cobra.Command {

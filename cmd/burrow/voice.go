@@ -81,6 +81,9 @@ func advice(err error) string {
 	if h := hint.OfHost(err); h != "" {
 		return h
 	}
+	if h := hint.OfHome(err, os.Getenv("HOME")); h != "" {
+		return h
+	}
 	return adviceExec(err)
 }
 
@@ -94,6 +97,8 @@ func adviceExec(err error) string {
 		return "the file, or the interpreter or loader that it names, is not in the image"
 	case errors.Is(err, syscall.ENOEXEC):
 		return "the file is for another architecture, or a script without #! line"
+	case errors.Is(err, syscall.EPERM): // execve(2): a bit of it that counts cannot be given
+		return "the file has capabilities that the container has not: getcap names them, --cap-add gives them, a copy of it has none"
 	case errors.Is(err, fs.ErrPermission):
 		return "the file is not executable for the container's user"
 	}

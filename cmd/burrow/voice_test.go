@@ -32,6 +32,7 @@ func TestSay(t *testing.T) {
 		"said already":         {fmt.Errorf("x: %w", exitCode(7)), 7, ""},
 		"not found":            {gate(launch.GateExec, "x", syscall.ENOENT), 127, "burrow: error: wrapped: exec \"x\": not found in the container\n"},
 		"file not found":       {gate(launch.GateExec, "/x", syscall.ENOENT), 127, "burrow: error: wrapped: exec \"/x\": not found in the container\nhint: the file, or the interpreter or loader that it names, is not in the image\n"},
+		"capabilities":         {gate(launch.GateExec, "ping", syscall.EPERM), 126, "burrow: error: wrapped: exec \"ping\": operation not permitted\nhint: the file has capabilities that the container has not: getcap names them, --cap-add gives them, a copy of it has none\n"},
 		"not executable":       {gate(launch.GateExec, "x", syscall.EACCES), 126, "burrow: error: wrapped: exec \"x\": permission denied\nhint: the file is not executable for the container's user\n"},
 		"no format":            {gate(launch.GateExec, "x", syscall.ENOEXEC), 126, "burrow: error: wrapped: exec \"x\": exec format error\nhint: the file is for another architecture, or a script without #! line\n"},
 		"too long":             {gate(launch.GateExec, "x", syscall.E2BIG), 126, "burrow: error: wrapped: exec \"x\": argument list too long\n"},

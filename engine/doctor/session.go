@@ -23,9 +23,9 @@ func checkRuntimeDir(_ context.Context, h *host) []Finding {
 	}
 	if h.RuntimeDir == "" {
 		return bad(name, Warn, "is not set, "+h.Dirs.Run+" is used",
-			"sessions of yours that have one do not see what runs here", create)
+			"sessions of yours that have one of another name than systemd's cannot stop what runs here", create)
 	}
-	cost := "Burrow uses " + h.Dirs.Run + ", which sessions with a proper one do not see"
+	cost := "Burrow uses " + h.Dirs.Run + ": sessions that have one of another name than systemd's cannot stop what runs here"
 	st, err := os.Stat(h.RuntimeDir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -209,6 +209,9 @@ func (c *Container) reap() (syscall.WaitStatus, error) {
 	return ws, nil
 }
 
+// Joined says that it is a further process of a container, not its first.
+func (c *Container) Joined() bool { return c.joined }
+
 // Destroy kills what is left of the container. Its state directory dies with
 // the mount it is in.
 func (c *Container) Destroy() {
@@ -228,6 +231,9 @@ func initError(err error) error {
 			text = rest
 			break
 		}
+	}
+	if rest, ok := strings.CutPrefix(text, "chdir to cwd ("); ok { // it names a file of its own that nobody has
+		return &StartError{text: "working directory " + strings.Replace(rest, ") set in config.json failed", "", 1), err: err}
 	}
 	return &StartError{text: "start container: " + text, err: err}
 }

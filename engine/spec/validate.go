@@ -54,6 +54,8 @@ func (s *Spec) checkNames() error {
 		return errors.New("--replace needs --name")
 	case s.RemoveImage && s.Restart.Policy != RestartNo:
 		return conflict("--rmi and --restart")
+	case s.Remove && s.Restart.Policy != RestartNo:
+		return conflict("--rm and --restart")
 	case s.RemoveImage && s.Image == "":
 		return conflict("--rmi and a root that is no image")
 	}
@@ -187,9 +189,9 @@ func (r *Resources) limited() bool {
 // Warnings names what is accepted but has no effect, or less than it seems.
 func (s *Spec) Warnings() []string {
 	var w []string
-	kind := s.Network.kind()
-	if (kind == "host" || kind == "none") && (len(s.Network.Publish) > 0 || s.Network.PublishAll) {
-		w = append(w, "published ports have no effect with --network="+kind)
+	// --network=none refuses them: there nobody could reach the container another way.
+	if s.Network.kind() == "host" && (len(s.Network.Publish) > 0 || s.Network.PublishAll) {
+		w = append(w, "published ports have no effect with --network=host")
 	}
 	return w
 }

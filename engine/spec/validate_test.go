@@ -57,6 +57,7 @@ func TestValidateRefuses(t *testing.T) {
 		"uts and hostname": func(s *Spec) { s.Namespaces.UTS.Mode, s.Process.Hostname = NamespaceHost, "a" },
 		"hosts":            func(s *Spec) { s.Network.NoHosts, s.Network.AddHosts = true, []string{"a:1.1.1.1"} },
 		"dns":              func(s *Spec) { s.Network.DNS = []string{"none", "1.1.1.1"} },
+		"rm and restart":   func(s *Spec) { s.Remove, s.Restart.Policy = true, RestartOnFailure },
 		"ports of another": func(s *Spec) { s.Network.Mode, s.Network.Publish = "container:a", []string{"80"} },
 		"mount /":          func(s *Spec) { s.Mounts = []Mount{{Type: MountTmpfs, Dest: "/"}} },
 		"mount /proc":      func(s *Spec) { s.Mounts = []Mount{{Type: MountTmpfs, Dest: "/a/../proc/sys"}} },
@@ -85,9 +86,13 @@ func TestWarnings(t *testing.T) {
 	if w := image(func(*Spec) {}).Warnings(); len(w) != 0 {
 		t.Errorf("plain: %q", w)
 	}
+	// They are refused there.
+	if w := image(func(s *Spec) { s.Network.Mode, s.Network.PublishAll = "none", true }).Warnings(); len(w) != 0 {
+		t.Errorf("no network: %q", w)
+	}
 	for name, change := range map[string]func(*Spec){
 		"host ports": func(s *Spec) { s.Network.Mode, s.Network.Publish = "host", []string{"80:80"} },
-		"none ports": func(s *Spec) { s.Network.Mode, s.Network.PublishAll = "none", true },
+		"host, all":  func(s *Spec) { s.Network.Mode, s.Network.PublishAll = "host", true },
 	} {
 		if w := image(change).Warnings(); len(w) != 1 {
 			t.Errorf("%s: %q, want one", name, w)

@@ -15,6 +15,9 @@ type Dirs struct {
 	Run   string // sockets and pidfiles; rebuilt after a reboot
 }
 
+// RunDirVar is the environment variable by which burrow tells burrow-image what Run is.
+const RunDirVar = "BURROW_RUN_DIR"
+
 // Env is the part of the environment that moves the directories
 // (XDG Base Directory Specification 0.8).
 type Env struct {

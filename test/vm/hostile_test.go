@@ -73,6 +73,35 @@ func TestRunWithoutSession(t *testing.T) {
 	})
 }
 
+// What a bare service of alice's has started is hers when she is logged in, and the
+// other way round.
+func TestSessionsReachEachOther(t *testing.T) {
+	g := enterWithBurrow(t)
+	const bare = "systemd-run --uid=alice -P -q env -i PATH=/usr/bin:/bin:/usr/local/bin HOME=/home/alice "
+	t.Cleanup(func() { g.run("alice", "burrow rm -f -t 0 bare session; burrow system migrate") })
+	for _, first := range []string{"bare", "session"} {
+		g.run("alice", "burrow rm -f -t 0 bare session; burrow system migrate")
+		start := map[string]func(){
+			"bare": func() {
+				g.must("root", bare+"burrow run -d --name bare --network=none -u 33 "+busybox+" sleep 1000")
+			},
+			"session": func() {
+				g.must("alice", "burrow run -d --name session --network=none -u 33 "+busybox+" sleep 1000")
+			},
+		}
+		start[first]()
+		start[map[string]string{"bare": "session", "session": "bare"}[first]]()
+		if got := g.must("alice", "burrow exec bare id -u"); strings.TrimSpace(got) != "33" {
+			t.Errorf("%s first: exec in the service's container: %q", first, got)
+		}
+		if got := g.must("root", bare+"burrow exec session id -u"); strings.TrimSpace(got) != "33" {
+			t.Errorf("%s first: exec in the session's container: %q", first, got)
+		}
+		g.must("alice", "burrow stop -t 1 bare")
+		g.must("root", bare+"burrow stop -t 1 session")
+	}
+}
+
 // Root has no sub-IDs on a fresh machine, and is never mapped into a container.
 func TestRootRunsAsItsSubID(t *testing.T) {
 	g := enterWithBurrow(t)

@@ -35,6 +35,7 @@ int burrow_join_errno;
 int burrow_loginuid_errno;
 char burrow_loginuid[32];
 int burrow_cwd_lost;
+const char *burrow_run_dir = "";
 
 /* Verbs that work inside the anchor; Go re-executes for any other that does. */
 static const char *const in_anchor[] = {
@@ -147,26 +148,6 @@ static int root_run_dir(void)
 	return open("/run/burrow", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int find_run_dir(uid_t uid)
-{
-	char path[PATH_MAX];
-
-	if (uid == 0)
-		return root_run_dir();
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
-
-	if (xdg && xdg[0] == '/') {
-		int n = snprintf(path, sizeof(path), "%s/burrow", xdg);
-		if (n > 0 && (size_t)n < sizeof(path)) {
-			int fd = open_run_dir(path);
-			if (fd >= 0)
-				return fd;
-		}
-	}
-	snprintf(path, sizeof(path), "/tmp/burrow-run-%u", uid);
-	return open_run_dir(path);
-}
-
 /*
  * The start time is field 22 of /proc/PID/stat; comm, field 2, may hold anything.
  * A zombie, field 3, has no namespaces any more: it counts as never started.
@@ -185,11 +166,10 @@ static unsigned long long start_time(int procfd)
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-/* Returns an fd on the /proc directory of uid's anchor, or -1 where there is none. */
-static int find_anchor(uid_t uid)
+/* Returns an fd on the /proc directory of the anchor that run, which is closed, names, or -1. */
+static int anchor_in(int run)
 {
 	char buf[64], path[64];
-	int run = find_run_dir(uid);
 
 	if (run < 0)
 		return -1;
@@ -208,6 +188,62 @@ static int find_anchor(uid_t uid)
 		return -1;
 	}
 	return proc;
+}
+
+static int own_dir(const char *path)
+{
+	struct stat st;
+
+	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/*
+ * The directories that uid's anchor may be noted in, the one that a new anchor goes to
+ * first. Who has set a runtime directory of his own choice uses that one only. In
+ * systemd's, and without one, sessions that have none are looked for too, and from
+ * these the others: cron's containers must be within reach of those who log in.
+ */
+static int run_dirs(uid_t uid, char dirs[2][PATH_MAX])
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	char systemds[64];
+	size_t len = xdg ? strlen(xdg) : 0;
+
+	while (len > 1 && xdg[len - 1] == '/')
+		len--;
+	snprintf(systemds, sizeof(systemds), "/run/user/%u", uid);
+	int own = own_dir(xdg) && len < PATH_MAX - sizeof("/burrow");
+	int usual = own && len == strlen(systemds) && strncmp(xdg, systemds, len) == 0;
+	if (own)
+		snprintf(dirs[0], PATH_MAX, "%.*s/burrow", (int)len, xdg);
+	if (own && !usual)
+		return 1;
+	snprintf(dirs[own], PATH_MAX, "/tmp/burrow-run-%u", uid);
+	if (!own)
+		snprintf(dirs[1], PATH_MAX, "%s/burrow", systemds);
+	return 2;
+}
+
+/*
+ * Returns an fd on the /proc directory of uid's anchor, or -1 where there is none, and
+ * chooses the run directory: where the anchor is, or is to be.
+ */
+static int find_anchor(uid_t uid)
+{
+	static char dirs[2][PATH_MAX];
+
+	if (uid == 0)
+		return anchor_in(root_run_dir());
+	int count = run_dirs(uid, dirs);
+	burrow_run_dir = dirs[0];
+	for (int i = 0; i < count; i++) {
+		int proc = anchor_in(open_run_dir(dirs[i]));
+		if (proc >= 0) {
+			burrow_run_dir = dirs[i];
+			return proc;
+		}
+	}
+	return -1;
 }
 
 static void fail(enum join_step step)
@@ -340,11 +376,13 @@ static void inside_already(unsigned int outer)
 {
 	const char *as = getenv("BURROW_STAGE");
 
+	int ours = in_anchor_of(outer);
+
 	if (as && (strncmp(as, "supervisor", 10) == 0 || strncmp(as, "check", 5) == 0)) {
 		own_mount_namespace();
 		return;
 	}
-	if (!in_anchor_of(outer)) {
+	if (!ours) {
 		if (!in_anchor_of(0))
 			return;
 		burrow_as_root = 1;
@@ -381,11 +419,13 @@ void burrow_enter(int argc, char **argv)
 	const char *stage = getenv("BURROW_STAGE");
 	int wanted = (argc >= 2 && listed(in_anchor, argv[1])) ||
 		     (stage && strncmp(stage, "joined", 6) == 0);
-	if (!wanted)
-		return;
 	int proc = find_anchor(geteuid());
 	if (proc < 0)
 		return;
+	if (!wanted) {
+		close(proc);
+		return;
+	}
 	join(proc, (argc >= 2 && listed(own_mounts, argv[1])) ||
 		   (stage && strcmp(stage, "joined:mounts") == 0));
 	close(proc);

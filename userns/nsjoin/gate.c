@@ -9,7 +9,9 @@
  *   S: fd on which we say that we have been reached, and then a failure; it is
  *      closed by a successful execve
  *
- * Should: confine this process as the program says, then execve.
+ * Should: confine this process as the program says, then execve with all
+ * signals as a new process expects them: a shell's background job has SIGINT
+ * ignored and nohup SIGHUP, which a shell in the container could not undo.
  * Mustn't: open anything by name but "/" and /proc/thread-self/attr, print, or
  * go on after a step that failed. The executable is the sealed copy that
  * libcontainer made, so nothing in the container can change it
@@ -214,6 +216,18 @@ static void die_with_parent(const struct gate_program *p)
 		_exit(126);
 }
 
+/* Ignored and blocked signals outlive execve. SIGKILL and SIGSTOP are refused, and need not be asked for. */
+static void default_signals(void)
+{
+	struct sigaction as_new = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &as_new, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Last: the filter denies calls that the steps above make. */
 static void load_seccomp(const struct gate_program *p, const unsigned char *filter)
 {
@@ -325,6 +339,7 @@ _Noreturn void burrow_gate(char **argv)
 	if (prog.argc == 0 || prog.init_args >= prog.argc)
 		report(GATE_PROGRAM, EINVAL);
 	set_listen_pid(&prog, env);
+	default_signals();
 	set_exec_label((const char *)rest, prog.label_len);
 	enter_landlock(&prog, rules);
 	load_seccomp(&prog, rest + prog.label_len);

@@ -22,6 +22,7 @@ extern int burrow_join_errno;
 extern int burrow_loginuid_errno;
 extern char burrow_loginuid[32];
 extern int burrow_cwd_lost;
+extern const char *burrow_run_dir;
 // All are set before Go starts.
 */
 import "C"
@@ -56,6 +57,10 @@ func Err() error {
 // in the anchor, or was removed: it stands in the root directory now, and a
 // relative path must not be used.
 func CwdLost() bool { return C.burrow_cwd_lost != 0 }
+
+// RunDir is where the user's anchor is noted, or is to be noted if there is none: an
+// absolute path. It is "" for root, and in a user namespace that is no anchor of ours.
+func RunDir() string { return C.GoString(C.burrow_run_dir) }
 
 // LoginUID is the login UID of this process as the host has it, if it is set and not
 // that of the user himself: "0" after su of root. Else it is "", as for whoever was
