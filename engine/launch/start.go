@@ -37,7 +37,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	if err != nil {
 		return nil, err
 	}
-	program, err := encodeGate(c, filter)
+	program, err := encodeGate(c, filter, guard{})
 	if err != nil {
 		return nil, err
 	}
