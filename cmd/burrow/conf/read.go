@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func Read(w Where) (Defaults, error) {
 	all := settings{}
 	for _, f := range files {
 		if err := all.read(f); err != nil {
-			return nil, hint.New(fmt.Errorf("%s: %w", f, err), "man containers.conf")
+			return nil, hint.New(fmt.Errorf("%s: %w", f, err), cmp.Or(hint.Of(err), "man containers.conf"))
 		}
 	}
 	if own, ok := w.Env("BURROW_NETWORK"); ok && own != "" {
@@ -83,6 +84,9 @@ func (s settings) read(path string) error {
 		return errors.Unwrap(err) // the path is said already
 	}
 	defer f.Close()
+	if err := trusted(f); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return err
