@@ -55,9 +55,13 @@ func startChecks(id string) (probe func(context.Context, health.Check) health.Re
 		conn.Close()
 		return nil, nil, fmt.Errorf("start health checks: %w", err)
 	}
-	_ = cmd.Process.Release() // it is waited for by whoever inherits it: waiting would cost a thread
 	s := &starter{conn: conn}
-	return s.probe, func() { conn.Close() }, nil
+	stop = func() {
+		conn.Close()
+		_ = cmd.Process.Kill() // it has ended by itself, or is about to
+		_ = cmd.Wait()         // not before: waiting would cost a thread
+	}
+	return s.probe, stop, nil
 }
 
 // checkProcess is a check that runs.
