@@ -107,6 +107,36 @@ func TestExecCannotBeAmbushed(t *testing.T) {
 	})
 }
 
+// TestNeighbourCannotBeAmbushed is TestExecCannotBeAmbushed for a container that is started
+// with the processes, and so the IDs, of another one: --pid=container. The control is the
+// same with CAP_SYS_PTRACE.
+func TestNeighbourCannotBeAmbushed(t *testing.T) {
+	buildProbe(t)
+	asUser(t, func(t *testing.T, sh *shell) {
+		for name, c := range map[string]struct {
+			flags []string
+			seen  bool
+		}{
+			"default":     {nil, false},
+			"no landlock": {[]string{"--security-opt", "landlock=off"}, false},
+			"tracing":     {[]string{"--security-opt", "landlock=off", "--cap-add", "SYS_PTRACE"}, true},
+		} {
+			args := append([]string{"burrow", "run", "-d", "--name", "ambush", "-v", probePath() + ":/probe:ro"}, c.flags...)
+			sh.run(append(args, "busybox", "/probe", "ambush", "8")...)
+			for range 25 {
+				args := append([]string{"burrow", "run", "--rm", "--pid=container:ambush"}, c.flags...)
+				sh.try(append(args, "busybox", "true")...)
+			}
+			sh.run("burrow", "wait", "ambush")
+			out := sh.run("burrow", "logs", "ambush")
+			sh.run("burrow", "rm", "-f", "ambush")
+			if strings.Contains(out, "burrow-gate") != c.seen || !strings.Contains(out, "seen ") {
+				t.Errorf("%s: the gate was seen, or not where it can be:\n%.2000s", name, out)
+			}
+		}
+	})
+}
+
 // TestGuardIsGone: what keeps a process that joins without Landlock from being traced is not
 // left to it. What it has is what one has that joins with Landlock; the control is that
 // the sets of different containers differ.

@@ -9,7 +9,8 @@ import (
 	"github.com/burrow-run/burrow/security"
 )
 
-// A process that joins a container can be seen there before the gate has made itself
+// A process that joins a container, or the first one of a container that shares the user
+// namespace of another, can be seen there before the gate has made itself
 // undumpable and loaded the filter. Who traced it then, with the same UID, would have a
 // process without a filter. Landlock forbids that: the process is in no domain of
 // theirs. Without it, the gate starts with a capability more than any process of the container
@@ -36,7 +37,7 @@ var spare = []struct { //nolint:gochecknoglobals // constant
 	{"CAP_SYS_BOOT", unix.CAP_SYS_BOOT},
 }
 
-// guardOf is the guard that a process needs which joins a container; the zero guard where
+// guardOf is the guard that a process needs which comes to those of a container; the zero guard where
 // something else keeps tracers away, or nothing is left to be gained.
 func guardOf(p security.Policy, filter *security.Program) guard {
 	if p.Landlock != nil || filter == nil || !p.NoNewPrivileges {

@@ -28,7 +28,7 @@ var entering = []Row{
 	{
 		ID: "V11", CVEs: []string{"CVE-2016-9962"}, Class: Descriptor,
 		Attack:  "container root traces a process that exec brings in",
-		Tests:   []Test{cmd("TestExecCannotBeAmbushed")},
+		Tests:   []Test{cmd("TestExecCannotBeAmbushed"), cmd("TestNeighbourCannotBeAmbushed"), cmd("TestGuardIsGone")},
 		Control: "a process of the container is seen with what it has open, and with CAP_SYS_PTRACE the gate",
 		Breaks: []Break{{
 			"engine/launch/untraced.go", "if p.Landlock != nil || filter == nil", "if p.Landlock == nil || filter == nil", cmd("TestExecCannotBeAmbushed"),
