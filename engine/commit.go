@@ -82,6 +82,9 @@ func (r *run) writeLayer(ctx context.Context, to io.Writer) error {
 		Skip: func(name string) bool { return (ours("/"+name) || places["/"+name]) && isMountpoint(upper, name) },
 	}
 	if err := w.Walk(ctx, upper, ".", topless{sink}); err != nil {
+		if errors.Is(err, transfer.ErrHoles) {
+			err = hint.New(err, "remove the file from the container, or burrow export "+r.name+" if it is to be so")
+		}
 		return fmt.Errorf("read writable layer: %w", err)
 	}
 	return sink.Close()

@@ -55,11 +55,11 @@ func moveOwners(ctx context.Context, tree string, from, to ownerMap) error {
 	if err := moveOwner(root, ".", top, from, to); err != nil {
 		return err
 	}
-	return sys.WalkBeneath(root, func(name string, st *unix.Stat_t) error {
+	return sys.WalkDeep(root, func(at *os.File, name string, st *unix.Stat_t) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return moveOwner(root, name, st, from, to)
+		return moveOwner(at, name, st, from, to)
 	})
 }
 

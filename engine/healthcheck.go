@@ -83,10 +83,24 @@ func (r *run) checkHealthFlags(context.Context) error {
 	return nil
 }
 
-// startsPrograms says that this process needs execve(2) while the container runs, or after it.
+// startsPrograms says that this process needs execve(2) when the container has ended. Health
+// checks do not: another process starts them.
 func (r *run) startsPrograms() bool {
-	_, checked := r.healthConfig()
-	return checked || r.spec.Restart.Policy != spec.RestartNo || r.spec.RemoveImage
+	return r.spec.Restart.Policy != spec.RestartNo || r.spec.RemoveImage || r.spec.Healthcheck.Restarts()
+}
+
+// startChecks starts what runs health checks, while this process may start programs.
+func (r *run) startChecks() {
+	if _, ok := r.healthConfig(); !ok || r.opts.StartChecks == nil {
+		return
+	}
+	probe, stop, err := r.opts.StartChecks(r.id)
+	if err != nil {
+		r.warn("no health checks are run: %v", err)
+		return
+	}
+	r.probe = probe
+	r.later(stop)
 }
 
 // watched is the health of this process's own container. Its methods are called
@@ -102,7 +116,7 @@ type watched struct {
 // which says whether the container has to start again.
 func (r *run) watchHealth(ctx context.Context) (stop func() (again bool)) {
 	config, ok := r.healthConfig()
-	if !ok || r.opts.Probe == nil {
+	if !ok || r.probe == nil {
 		return func() bool { return false }
 	}
 	w := &watched{r: r, rec: r.record}
@@ -135,7 +149,7 @@ func (w *watched) Probe(ctx context.Context, c health.Check) health.Result {
 		debug.FreeOSMemory()
 		_ = sys.DropExecutable() // it costs memory, nothing else
 	}()
-	return w.r.opts.Probe(ctx, w.r.id, c)
+	return w.r.probe(ctx, c)
 }
 
 // Ready is false for a container that is frozen or that is being stopped.

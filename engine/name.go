@@ -85,7 +85,7 @@ func clearName(d paths.Dirs, name string) bool {
 	// directories are claimed.
 	if rec, err := LoadRecord(dir); errors.Is(err, os.ErrNotExist) || err == nil && rec.Remove && rec.abandoned() {
 		if hold, err := claim(dir); err == nil {
-			_ = os.RemoveAll(dir)
+			_ = sys.RemoveTree(dir)
 			hold.Close()
 		}
 	}

@@ -35,9 +35,10 @@ type Options struct {
 	// Adopt makes the plan of an image in an additional store, or makes it anew;
 	// where none has it, the error is [plan.ErrNotFound]. Nil: there are none.
 	Adopt func(ctx context.Context, image string) error
-	// Probe runs a check in the container with that ID, in a process of its own; nil:
-	// no checks are run.
-	Probe func(ctx context.Context, id string, c health.Check) health.Result
+	// StartChecks starts what runs the checks of the container with that ID, each in a
+	// process of its own, also when this process may execute nothing any more; nil: no
+	// checks are run. The caller of it must call stop.
+	StartChecks func(id string) (probe func(ctx context.Context, c health.Check) health.Result, stop func(), err error)
 	// Manager is the caller's service manager; zero: there is none.
 	Manager cgroup.Manager
 	// Service is what the service manager has handed over that runs this

@@ -10,6 +10,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // reclaimShifted removes layers of ours that are of no more use: those that were
@@ -62,7 +63,7 @@ func reclaimLayers(dir string, useful func(name string) bool) {
 			continue
 		}
 		if hold, err := claim(path); err == nil {
-			_ = os.RemoveAll(path)
+			_ = sys.RemoveTree(path)
 			hold.Close()
 		}
 	}

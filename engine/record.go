@@ -137,7 +137,7 @@ func (r *run) runtimePath() string { return filepath.Join(r.dir, "runtime") }
 // runtimeDir is the same for a new start: what an earlier one has left there is
 // of no use.
 func (r *run) runtimeDir() string {
-	_ = os.RemoveAll(r.runtimePath())
+	_ = sys.RemoveTree(r.runtimePath())
 	return r.runtimePath()
 }
 
@@ -193,7 +193,7 @@ func (r *run) ended(e Exit) {
 		}
 	}
 	for _, dir := range []string{"work"} {
-		_ = os.RemoveAll(filepath.Join(r.dir, dir))
+		_ = sys.RemoveTree(filepath.Join(r.dir, dir))
 	}
 }
 

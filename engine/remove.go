@@ -172,7 +172,7 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 	releaseName(d, name, rec.ID)
 	_ = os.Remove(attachSocket(d, rec.ID)) // of a supervisor that was killed
 	_ = os.Remove(healthSocket(d, rec.ID))
-	if err := os.RemoveAll(dir); err != nil {
+	if err := sys.RemoveTree(dir); err != nil {
 		return err
 	}
 	settle(d, rec.ID)
@@ -189,7 +189,7 @@ func removeContents(dir string) error {
 		if e.Name() == recordFile || e.Name() == detailsFile {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+		if err := sys.RemoveTree(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

@@ -62,6 +62,10 @@ func (r *run) checkWorkdir() error {
 	return nil // it is made, or libcontainer says why not
 }
 
+// maxImageVolumes bounds what an image has made at each start: a directory, a lock, a mount
+// for each of them.
+const maxImageVolumes = 1000
+
 // imageVolumes are the volumes that the image declares, less those that are
 // mounts of every container anyway.
 func (r *run) imageVolumes() ([]string, error) {
@@ -78,6 +82,9 @@ func (r *run) imageVolumes() ([]string, error) {
 		default:
 			out = append(out, dest)
 		}
+	}
+	if len(out) > maxImageVolumes {
+		return nil, hint.New(fmt.Errorf("the image declares %d volumes, more than %d", len(out), maxImageVolumes), "--image-volume ignore")
 	}
 	return out, nil
 }

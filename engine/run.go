@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/health"
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/notify"
 	"github.com/burrow-run/burrow/engine/spec"
@@ -44,15 +45,16 @@ type run struct {
 	program    *security.Program
 	config     launch.Config
 	record     Record
-	manager    *notify.Manager // who wants to know when the payload is ready; may be nil
-	proxy      *notify.Proxy   // where the payload says so; nil: it does not
-	sup        *supervised     // nil: a foreground run, on the caller's own terminal
-	healthLog  *healthLog      // nil: kept nowhere else
-	onStarted  func()          // called when the payload runs; may be nil
-	waits      bool            // it is not started by whoever makes it
-	initialize bool            // its payload waits for Release
-	handedOver bool            // the container is another process's from now on
-	level      string          // SELinux level of a running container that is joined
+	manager    *notify.Manager                                         // who wants to know when the payload is ready; may be nil
+	proxy      *notify.Proxy                                           // where the payload says so; nil: it does not
+	sup        *supervised                                             // nil: a foreground run, on the caller's own terminal
+	healthLog  *healthLog                                              // nil: kept nowhere else
+	probe      func(ctx context.Context, c health.Check) health.Result // runs a check; nil: none are run
+	onStarted  func()                                                  // called when the payload runs; may be nil
+	waits      bool                                                    // it is not started by whoever makes it
+	initialize bool                                                    // its payload waits for Release
+	handedOver bool                                                    // the container is another process's from now on
+	level      string                                                  // SELinux level of a running container that is joined
 
 	locks []*os.File // of volumes, until they are this container's
 
@@ -147,6 +149,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	}
 	r.stepDone("exec", begin)
 	r.tellReady()
+	r.startChecks()
 	r.confineSelf()
 	noted := make(chan struct{})
 	go func() { // beside the payload, not before it
@@ -245,7 +248,7 @@ func (r *run) reserve(context.Context) error {
 	r.later(func() { hold.Close() })
 	r.laterUnlessKept(func() {
 		_ = os.Remove(filepath.Join(r.dir, recordFile)) // first: without it there is no container
-		_ = os.RemoveAll(r.dir)
+		_ = sys.RemoveTree(r.dir)
 	})
 	if r.name, err = reserveName(r.opts.Dirs, r.spec.Name, r.id); err != nil {
 		return err

@@ -66,7 +66,7 @@ func tempLayer(dir string) (tmp string, drop func(), err error) {
 		return "", nil, err
 	}
 	return tmp, func() {
-		_ = os.RemoveAll(tmp)
+		_ = sys.RemoveTree(tmp)
 		hold.Close()
 	}, nil
 }

@@ -37,7 +37,8 @@ func Size(d paths.Dirs, rec Record) (written, total int64, err error) {
 }
 
 // treeSize is the length of all regular files below dir, each inode once. What
-// vanishes meanwhile has none. A running container may write there.
+// vanishes meanwhile has none. A running container may write there. What lies too deep
+// to be looked at is not counted.
 func treeSize(dir string) (sum int64, err error) {
 	root, err := sys.OpenDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -48,7 +49,7 @@ func treeSize(dir string) (sum int64, err error) {
 	}
 	defer root.Close()
 	seen := map[uint64]bool{}
-	err = sys.WalkBeneath(root, func(_ string, st *unix.Stat_t) error {
+	err = sys.WalkDeep(root, func(_ *os.File, _ string, st *unix.Stat_t) error {
 		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 1 && seen[st.Ino] {
 			return nil
 		}
@@ -58,5 +59,8 @@ func treeSize(dir string) (sum int64, err error) {
 		sum += st.Size
 		return nil
 	})
+	if errors.Is(err, sys.ErrDeep) {
+		return sum, nil // one container must not keep the others' sizes from being shown
+	}
 	return sum, err
 }

@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -92,10 +92,10 @@ func readProcess(pid int, uptime time.Duration) (Process, error) {
 	if err != nil {
 		return p, err
 	}
-	sc := bufio.NewScanner(bytes.NewReader(status))
-	for sc.Scan() {
-		key, value, _ := strings.Cut(sc.Text(), ":")
-		p.status(key, strings.Fields(value))
+	// A process chooses how long the line of its groups is: 65,536 of them.
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
+		p.status(key, value)
 	}
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {
@@ -104,11 +104,11 @@ func readProcess(pid int, uptime time.Duration) (Process, error) {
 	if err := p.stat(stat, uptime); err != nil {
 		return p, err
 	}
-	args, err := os.ReadFile(dir + "/cmdline")
+	args, err := readStart(dir+"/cmdline", maxCmdline)
 	if err != nil {
 		return p, err
 	}
-	if text := strings.TrimRight(string(args), "\x00"); text != "" {
+	if text := strings.TrimRight(args, "\x00"); text != "" {
 		p.Args = strings.Split(text, "\x00")
 	}
 	label, _ := os.ReadFile(dir + "/attr/current") // EINVAL without a security module
@@ -116,8 +116,27 @@ func readProcess(pid int, uptime time.Duration) (Process, error) {
 	return p, nil
 }
 
+// maxCmdline is how much of a command line is read, in bytes. All processes of a
+// container can have the same one of some MiB at no cost, and we would have a copy of each.
+const maxCmdline = 32 << 10
+
+// readStart is the beginning of a file of procfs.
+func readStart(name string, most int64) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most))
+	return string(b), err
+}
+
 // status takes one line of proc_pid_status(5).
-func (p *Process) status(key string, f []string) {
+func (p *Process) status(key, value string) {
+	if key == "Groups" {
+		return
+	}
+	f := strings.Fields(value)
 	if len(f) == 0 {
 		return
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -160,7 +163,7 @@ func (r *run) hasOwners(ctx context.Context, s volume.Store, v volume.Volume, to
 		return err
 	}
 	defer root.Close()
-	return sys.WalkBeneath(root, func(name string, st *unix.Stat_t) error {
+	return sys.WalkDeep(root, func(at *os.File, name string, st *unix.Stat_t) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -171,7 +174,7 @@ func (r *run) hasOwners(ctx context.Context, s volume.Store, v volume.Volume, to
 		}{{"UID", v.Owners.UIDs, to.UIDs, st.Uid}, {"GID", v.Owners.GIDs, to.GIDs, st.Gid}} {
 			inside, known := o.from.Container(o.id)
 			if _, has := o.to.Host(inside); known && !has {
-				return hint.New(fmt.Errorf("%s: %s belongs to %s %d, which this container does not have", v.Name, spec.Quote(name), o.kind, inside),
+				return hint.New(fmt.Errorf("%s: %s belongs to %s %d, which this container does not have", v.Name, spec.Quote(strings.TrimPrefix(filepath.Join(at.Name(), name), root.Name()+"/")), o.kind, inside),
 					fmt.Sprintf("--userns=auto:size=%d", inside+1))
 			}
 		}

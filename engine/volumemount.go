@@ -231,7 +231,7 @@ func emptyDir(dir string) error {
 		return err
 	}
 	for _, name := range list {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+		if err := sys.RemoveTree(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}

@@ -310,6 +310,9 @@ func (h *hub) listen(path string) (stop func(), err error) {
 // maxSocketName is the longest name that a socket can have (unix(7)).
 const maxSocketName = 107
 
+// acceptPause is how long a socket waits where a connection could not be taken.
+const acceptPause = 100 * time.Millisecond
+
 // listenOwn hands connections of the same user to serve, one after the other.
 func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -329,8 +332,12 @@ func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
 	go func() {
 		for {
 			conn, err := l.AcceptUnix()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // no descriptor is left, for now
+				time.Sleep(acceptPause)
+				continue
 			}
 			if !sameUser(conn) {
 				conn.Close()

@@ -25,8 +25,8 @@ func candidate(ctx context.Context, p Port, n int) (uint16, error) {
 	if n >= 16 {
 		return 0, fmt.Errorf("%w: %w", ErrPortInUse, errNoFreePort)
 	}
-	// rootlesskit wants a number. Somebody may take the port between our
-	// closing it and rootlesskit's opening it; then there is a next time.
+	// rootlesskit's interface wants a number. Somebody may take the port between our
+	// closing it and the driver's opening it; then there is a next time.
 	host := ""
 	if p.HostIP.IsValid() {
 		host = p.HostIP.String()

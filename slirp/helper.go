@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -195,12 +194,4 @@ func (t *tail) String() string {
 		}
 		return r
 	}, text)
-}
-
-// logged is a Writer that makes a log record of every line, for rootlesskit.
-type logged struct{ *slog.Logger }
-
-func (l logged) Write(p []byte) (int, error) {
-	l.Debug("port driver", slog.String("text", strings.TrimSpace(string(p))))
-	return len(p), nil
 }

@@ -18,14 +18,13 @@ const ruleReply = 100
 
 // forwarder carries published ports into the namespace.
 //
-//	client ── listener ── rootlesskit's builtin driver ══ socket ══ server
-//	          host's netns         this process           container's netns
+//	client ── listener ── this process ══ socket ══ server
+//	          host's netns                container's netns
 //
-// TCP is rootlesskit's parent driver. It asks the child driver, which is ours
-// and lives in this process (child.go), for a socket in the namespace, and
-// splices. UDP is ours (udp.go): rootlesskit's forwarder does not tell the
-// child who the client is. One driver for slirp4netns and pasta, so that both
-// behave alike.
+// TCP is a port driver with rootlesskit's interface (tcp.go), UDP has none
+// (udp.go): in rootlesskit's protocol nobody says who the client is. Both get their
+// sockets in the namespace from the dialer. One driver for slirp4netns and pasta,
+// so that both behave alike. What clients may cost together is bounded (budget.go).
 //
 // The client's address is kept (V56). A client on the host's own loopback is
 // seen as the gateway, as is an IPv6 client in a container that has only IPv4;
@@ -56,15 +55,11 @@ func newForwarder(ctx context.Context, ns *Netns, info Info, o Options, log *slo
 		return nil, err
 	}
 	undo = append(undo, f.dialer.close)
-	tcp := &tcpDriver{}
-	if slices.ContainsFunc(o.Ports, func(p Port) bool { return p.Protocol == TCP }) {
-		if tcp, err = startTCP(ctx, f.dialer, o, log); err != nil {
-			return nil, err
-		}
-	}
+	clients := newBudget(len(o.Ports))
+	tcp := newTCPDriver(ctx, f.dialer, clients, log)
 	undo = append(undo, tcp.close, f.closeUDP)
 	for _, p := range o.Ports {
-		if p, err = f.open(ctx, p, tcp, log); err != nil {
+		if p, err = f.open(ctx, p, tcp, clients, log); err != nil {
 			return nil, explainListen(p, err)
 		}
 		f.published = append(f.published, p)
@@ -91,12 +86,12 @@ func (f *forwarder) closeUDP() {
 }
 
 // open listens for one port, on a free one if it leaves the choice to us.
-func (f *forwarder) open(ctx context.Context, p Port, tcp *tcpDriver, log *slog.Logger) (Port, error) {
+func (f *forwarder) open(ctx context.Context, p Port, tcp *tcpDriver, clients budget, log *slog.Logger) (Port, error) {
 	try := func(p Port) error {
 		if p.Protocol == TCP {
 			return tcp.add(ctx, p)
 		}
-		u, err := listenUDP(ctx, p, f.dialer, log)
+		u, err := listenUDP(ctx, p, f.dialer, clients, log)
 		if err == nil {
 			f.udp = append(f.udp, u)
 		}

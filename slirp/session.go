@@ -19,10 +19,6 @@ const readyTimeout = 10 * time.Second
 type Options struct {
 	// Ports to publish.
 	Ports []Port
-	// Dir is a directory of the caller's, mode 0700, for a socket and a pipe. It
-	// is made if it is missing; what is put there is removed by Close. Its path should be short (a
-	// socket's name has at most 107 bytes). Empty means a temporary one.
-	Dir string
 	// ProgramDirs are searched for the helpers; empty means the system's.
 	ProgramDirs []string
 	// Logger gets what goes wrong later; nil discards.

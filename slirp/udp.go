@@ -37,6 +37,7 @@ const (
 // of the server, also from that port, leave through the helper as ever.
 type udpForwarder struct {
 	dialer *dialer
+	budget budget
 	log    *slog.Logger
 	port   uint16
 	conn   *net.UDPConn
@@ -55,7 +56,7 @@ type udpFlow struct {
 	active atomic.Int64 // Unix time of the last datagram
 }
 
-func listenUDP(ctx context.Context, p Port, d *dialer, log *slog.Logger) (*udpForwarder, error) {
+func listenUDP(ctx context.Context, p Port, d *dialer, b budget, log *slog.Logger) (*udpForwarder, error) {
 	host := ""
 	if p.HostIP.IsValid() {
 		host = p.HostIP.String()
@@ -65,7 +66,7 @@ func listenUDP(ctx context.Context, p Port, d *dialer, log *slog.Logger) (*udpFo
 		return nil, err
 	}
 	u := &udpForwarder{
-		dialer: d, log: log, port: p.ContainerPort,
+		dialer: d, budget: b, log: log, port: p.ContainerPort,
 		flows: map[netip.AddrPort]*udpFlow{}, routes: map[netip.Addr]int{},
 	}
 	var ok bool
@@ -124,12 +125,13 @@ func (u *udpForwarder) flow(client netip.AddrPort, oob []byte) *udpFlow {
 	if f := u.flows[client]; f != nil || u.closed {
 		return f
 	}
-	if len(u.flows) >= udpFlows {
+	if len(u.flows) >= udpFlows || !u.budget.udp.TryAcquire(udpFDs) {
 		u.log.Warn("too many clients of a published UDP port", slog.Int("port", int(u.port)))
 		return nil
 	}
 	f, err := u.newFlow(client)
 	if err != nil {
+		u.budget.udp.Release(udpFDs)
 		u.log.Debug("datagram to a published port", slog.String("error", err.Error()))
 		return nil
 	}
@@ -211,6 +213,7 @@ func (u *udpForwarder) drop(f *udpFlow, client netip.AddrPort) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	f.conn.Close()
+	u.budget.udp.Release(udpFDs)
 	if u.closed {
 		return
 	}

@@ -2,6 +2,7 @@ package slirp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -133,8 +134,12 @@ func serve(t testing.TB, ns *Netns, addr string) net.Listener {
 	go func() {
 		for {
 			c, err := ln.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // a test has taken the descriptors
+				time.Sleep(10 * time.Millisecond)
+				continue
 			}
 			fmt.Fprint(c, c.RemoteAddr())
 			c.Close()

@@ -75,10 +75,21 @@ func (a *app) report(err error) {
 		}
 		return
 	}
-	fmt.Fprintf(a.err, "burrow: error: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(a.err, "burrow: error: %s\n", message(err.Error()))
 	if h := advice(err); h != "" {
-		fmt.Fprintf(a.err, "hint: %s\n", oneLine(h))
+		fmt.Fprintf(a.err, "hint: %s\n", message(h))
 	}
+}
+
+// maxMessage bounds a message: strangers choose how long the names in it are.
+const maxMessage = 4 << 10
+
+// message is oneLine for what is not wanted whole, whatever its length.
+func message(s string) string {
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return oneLine(s)
 }
 
 // oneLine keeps text of strangers from forging lines or moving the cursor.

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
+
+	"github.com/burrow-run/burrow/internal/format"
 )
 
 // imageColumn is the least width of a column of images, Podman's.
@@ -10,8 +11,5 @@ const imageColumn = 12
 
 // printJSON writes v as Podman does: indented.
 func printJSON(out io.Writer, v any, indent string) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	return enc.Encode(v)
+	return format.JSON(out, v, indent)
 }

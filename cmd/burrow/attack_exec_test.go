@@ -64,9 +64,9 @@ func TestNoDescriptorLeadsOut(t *testing.T) {
 
 // TestExecCannotBeAmbushed shows V11 (CVE-2016-9962): container root that waits
 // for a process to join gets hold of none of the descriptors that it comes with.
-// Where Landlock is off it may see those of the gate, which are its own, but
-// nothing of the host, not with CAP_SYS_PTRACE either. The control is a process
-// of the container that has a descriptor.
+// Without Landlock neither: the gate has a capability more than container root. With
+// CAP_SYS_PTRACE it may see those of the gate, which are its own, but nothing of the
+// host. The control is a process of the container that has a descriptor.
 func TestExecCannotBeAmbushed(t *testing.T) {
 	buildProbe(t)
 	asUser(t, func(t *testing.T, sh *shell) {
@@ -75,7 +75,8 @@ func TestExecCannotBeAmbushed(t *testing.T) {
 			allowed *regexp.Regexp
 		}{
 			"default":     {nil, regexp.MustCompile(`^$`)},
-			"no landlock": {[]string{"--security-opt", "landlock=off"}, gateOnly},
+			"no landlock": {[]string{"--security-opt", "landlock=off"}, regexp.MustCompile(`^$`)},
+			"no rights":   {[]string{"--security-opt", "landlock=off", "--cap-drop=all"}, regexp.MustCompile(`^$`)},
 			"tracing":     {[]string{"--security-opt", "landlock=off", "--cap-add", "SYS_PTRACE"}, gateOnly},
 		} {
 			out := ambush(sh, c.flags...)
@@ -99,6 +100,67 @@ func TestExecCannotBeAmbushed(t *testing.T) {
 				t.Errorf("%s: the control was not seen:\n%s", name, out)
 			}
 			t.Logf("%s: %d sights of the control, %d of the gate", name, controls, others)
+			if name == "tracing" && others == 0 {
+				t.Errorf("%s: the gate was not seen, so it is not shown that the others' was kept from view", name)
+			}
+		}
+	})
+}
+
+// TestNeighbourCannotBeAmbushed is TestExecCannotBeAmbushed for a container that is started
+// with the processes, and so the IDs, of another one: --pid=container. The control is the
+// same with CAP_SYS_PTRACE.
+func TestNeighbourCannotBeAmbushed(t *testing.T) {
+	buildProbe(t)
+	asUser(t, func(t *testing.T, sh *shell) {
+		for name, c := range map[string]struct {
+			flags []string
+			seen  bool
+		}{
+			"default":     {nil, false},
+			"no landlock": {[]string{"--security-opt", "landlock=off"}, false},
+			"tracing":     {[]string{"--security-opt", "landlock=off", "--cap-add", "SYS_PTRACE"}, true},
+		} {
+			args := append([]string{"burrow", "run", "-d", "--name", "ambush", "-v", probePath() + ":/probe:ro"}, c.flags...)
+			sh.run(append(args, "busybox", "/probe", "ambush", "8")...)
+			for range 25 {
+				args := append([]string{"burrow", "run", "--rm", "--pid=container:ambush"}, c.flags...)
+				sh.try(append(args, "busybox", "true")...)
+			}
+			sh.run("burrow", "wait", "ambush")
+			out := sh.run("burrow", "logs", "ambush")
+			sh.run("burrow", "rm", "-f", "ambush")
+			if strings.Contains(out, "burrow-gate") != c.seen || !strings.Contains(out, "seen ") {
+				t.Errorf("%s: the gate was seen, or not where it can be:\n%.2000s", name, out)
+			}
+		}
+	})
+}
+
+// TestGuardIsGone: what keeps a process that joins without Landlock from being traced is not
+// left to it. What it has is what one has that joins with Landlock; the control is that
+// the sets of different containers differ.
+func TestGuardIsGone(t *testing.T) {
+	asUser(t, func(t *testing.T, sh *shell) {
+		seen := map[string]bool{}
+		for _, caps := range []string{"--cap-drop=all", "--cap-drop=setpcap", "--cap-add=wake_alarm", "--cap-add=sys_time"} {
+			sh.run("burrow", "run", "-d", "--name", "with", caps, "busybox", "sleep", "1000")
+			sh.run("burrow", "run", "-d", "--name", "without", "--security-opt", "landlock=off", caps, "busybox", "sleep", "1000")
+			for _, flags := range [][]string{{"-u", "0"}, {"-u", "1000"}, {"--privileged", "-u", "0"}} {
+				of := func(name string) string {
+					args := append(append([]string{"burrow", "exec"}, flags...), name, "grep", "^Cap\\|^NoNewPrivs", "/proc/self/status")
+					return sh.run(args...)
+				}
+				with, without := of("with"), of("without")
+				if with != without || !strings.Contains(without, "CapAmb:\t0000000000000000") {
+					t.Errorf("%s, exec %v: %q, with Landlock %q", caps, flags, without, with)
+				}
+				seen[without] = true
+			}
+			sh.run("burrow", "rm", "-f", "-t", "0", "with", "without")
+		}
+		if len(seen) < 6 {
+			t.Errorf("control: only %d different sets", len(seen))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -200,8 +199,7 @@ func (a *app) recordPrinter(template string, view func(audit.Record) any) (func(
 			return err
 		}, nil
 	case "json":
-		e := json.NewEncoder(a.out)
-		return func(r audit.Record) error { return e.Encode(view(r)) }, nil
+		return func(r audit.Record) error { return format.JSON(a.out, view(r), "") }, nil
 	}
 	t, err := format.New(template, "json")
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/burrow-run/burrow/cmd/burrow/flags"
 	"github.com/burrow-run/burrow/engine"
+	"github.com/burrow-run/burrow/internal/format"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -121,10 +121,7 @@ func allIDs(c caller, args []string) ([]string, error) {
 }
 
 func (a *app) printJSON(v any) error {
-	e := json.NewEncoder(a.out)
-	e.SetIndent("", "    ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return format.JSON(a.out, v, "    ")
 }
 
 func lookupAll(c caller, names []string) ([]engine.Record, error) {

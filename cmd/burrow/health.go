@@ -8,8 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/health"
-	"github.com/burrow-run/burrow/internal/stage"
 )
 
 // A check is run by a process of its own, so that whoever waits for a container
@@ -35,17 +32,17 @@ const (
 	maxResult = 1 << 20
 )
 
-// probe runs a check in the container id and returns how it ended.
-func probe(ctx context.Context, id string, c health.Check) health.Result {
+// probe runs a check and returns how it ended.
+func (s *starter) probe(ctx context.Context, c health.Check) health.Result {
 	start := time.Now().UTC()
-	r, err := probeProcess(ctx, id, c)
+	r, err := s.probeProcess(ctx, c)
 	if err != nil {
 		return health.Result{Start: start, End: time.Now().UTC(), ExitCode: exitError, Output: err.Error(), Void: ctx.Err() != nil}
 	}
 	return r
 }
 
-func probeProcess(ctx context.Context, id string, c health.Check) (r health.Result, err error) {
+func (s *starter) probeProcess(ctx context.Context, c health.Check) (r health.Result, err error) {
 	var ends [4]*os.File
 	defer func() {
 		for _, f := range ends {
@@ -59,37 +56,28 @@ func probeProcess(ctx context.Context, id string, c health.Check) (r health.Resu
 		return r, err
 	}
 	order, answer := ends[1], ends[2]
-	as := stage.Check
-	if asRoot() {
-		as = stage.RootCheck
-	}
-	cmd := exec.Command("/proc/self/exe", id) //nolint:noctx // it is asked to end, which gives it time to clean up
-	cmd.Args[0] = "burrow"
-	cmd.Env = append(withoutStage(os.Environ()), stage.Env(as, ""))
-	cmd.Stdin, cmd.Stdout = ends[0], ends[3]
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is typed at our terminal is not for it
-	if err := cmd.Start(); err != nil {
+	p, err := s.start(ends[0], ends[3])
+	if err != nil {
 		return r, fmt.Errorf("start check: %w", err)
 	}
+	defer p.Close()
 	ends[0].Close()
 	ends[3].Close()
 	defer context.AfterFunc(ctx, func() {
 		order.Close()
-		time.AfterFunc(lastPatience, func() { _ = cmd.Process.Kill() })
+		time.AfterFunc(lastPatience, p.kill)
 	})()
-	late := time.AfterFunc(c.Timeout+probePatience, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(c.Timeout+probePatience, p.kill)
 	defer late.Stop()
 	err = json.NewEncoder(order).Encode(c)
 	if err == nil {
 		err = json.NewDecoder(io.LimitReader(answer, maxResult)).Decode(&r)
 	}
 	if err != nil {
-		_ = cmd.Process.Kill() // else it ends by itself, which is after its last word
+		p.kill() // else it ends by itself, which is after its last word
+		err = errors.Join(errors.New("check ended without a result"), err)
 	}
-	if waitErr := cmd.Wait(); err != nil {
-		return r, errors.Join(errors.New("check ended without a result"), waitErr)
-	}
-	return r, nil
+	return r, errors.Join(err, p.wait())
 }
 
 // check is the main program of a check's process.

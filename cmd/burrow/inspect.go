@@ -178,7 +178,7 @@ func printEach[T any](a *app, list []T, template string) error {
 		return err
 	}
 	var out bytes.Buffer
-	err = format.Print(t, &out, list, nil, 0)
+	err = format.Print(t.Terminal(a.out), &out, list, nil, 0)
 	if err != nil { // as Docker: what is no name of ours may be one of the JSON, such as .Id
 		if raw, rawErr := asJSON(list); rawErr == nil {
 			out.Reset()

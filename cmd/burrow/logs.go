@@ -8,8 +8,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// logger writes what happens, with times, if --debug was given. libcontainer
-// and rootlesskit log through logrus: the adapter joins both. Without --debug
+// logger writes what happens, with times, if --debug was given. libcontainer logs
+// through logrus: the adapter joins both. Without --debug
 // nothing is logged: errors come back as values and are said once.
 func (a *app) logger() *slog.Logger {
 	if !a.debug {

@@ -1,7 +1,7 @@
 // Command burrow runs containers without root.
 //
-// It is several processes in one executable; main is the table of them. Two
-// never get here: the anchor and the gate end in C (package userns/nsjoin).
+// It is several processes in one executable; main is the table of them. Three
+// never get here: the anchor, the gate and the starter of checks end in C (package userns/nsjoin).
 //
 // The runtime need not look for CPU limits of our cgroup: we have one thread of work.
 //

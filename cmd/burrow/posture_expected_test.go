@@ -85,13 +85,17 @@ var supervisor = waiting.but(facts{
 	"to its user": "",
 })
 
-// checking is a supervisor that starts programs again, for health checks or to
-// restart: it goes without the filter, and without no_new_privs, which would be
-// theirs too.
-var checking = supervisor.but(facts{"NoNewPrivs": "0", "Seccomp": "0", "Seccomp_filters": "0"})
+// restarting is a supervisor that executes itself again: it goes without the filter, and
+// without no_new_privs, which would be the next container's too.
+var restarting = supervisor.but(facts{"NoNewPrivs": "0", "Seccomp": "0", "Seccomp_filters": "0"})
+
+// starting starts health checks for a supervisor that can start nothing itself.
+var starting = restarting.but(facts{
+	"descriptors": "0 socket, 1 /dev/null, 2 /dev/null",
+})
 
 // hearing runs one check and keeps what it prints.
-var hearing = checking.but(facts{
+var hearing = restarting.but(facts{
 	"descriptors": "0 pipe, 1 pipe, 2 /dev/null, [?]/dev/null, /, [?]/sys/fs/cgroup, anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], pipe",
 })
 

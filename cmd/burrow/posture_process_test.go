@@ -117,7 +117,7 @@ func postureOfSupervisor(t *testing.T, sh *shell) {
 }
 
 // postureOfHealthCheck: what it runs is as any process that joins, and its
-// supervisor keeps what it needs to start it.
+// supervisor is as any other.
 func postureOfHealthCheck(t *testing.T, sh *shell) {
 	sh.run("burrow", "run", "-d", "--name", "h", "--health-cmd", "exec sleep 1009",
 		"--health-interval=1s", "--health-timeout=100s", "debian", "sleep", "1000")
@@ -132,8 +132,14 @@ func postureOfHealthCheck(t *testing.T, sh *shell) {
 	o.expect("health check", check, o.ofHost("h", payload).but(facts{
 		"descriptors": "0 /dev/null, 1 pipe, 2 pipe", "environment": "HOME HOSTNAME PATH PWD container", // the shell's PWD
 	}))
-	o.expect("supervisor that checks", parent(t, pid), checking)
+	o.expect("supervisor that checks", parent(t, pid), supervisor)
 	o.expect("who hears the check", parent(t, check), hearing)
+	o.expect("who starts checks", parent(t, parent(t, check)), starting)
+
+	// A check that ends the container is no reason to go without; one that starts it again is.
+	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "again", "--health-cmd", "true", "--health-on-failure=restart", "debian", "sleep", "1000"))
+	defer sh.run("burrow", "rm", "-f", "-t", "0", "again")
+	o.expect("supervisor that restarts", process(t, sh, "burrow "+id), restarting)
 }
 
 // parent is a process's parent.

@@ -164,8 +164,7 @@ func (f psFlags) printer(a *app) (func(caller, []*engine.Record) error, error) {
 		if f.noHeading {
 			heads = nil
 		}
-		out := bufio.NewWriter(a.out)
-		return errors.Join(format.Print(t, out, list, heads, 0), out.Flush())
+		return format.Print(t, a.out, list, heads, 0)
 	}, nil
 }
 

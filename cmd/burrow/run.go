@@ -82,7 +82,7 @@ func (a *app) engineOptions(c caller, uids, gids idmap.Map) engine.Options {
 	return engine.Options{
 		Dirs: c.dirs, UIDs: uids, GIDs: gids, Home: c.home, Cwd: c.cwd, User: c.name,
 		Term: os.Getenv("TERM"), Stdin: a.in, Stdout: a.out, Stderr: a.err,
-		Pull: a.pullFunc(), Adopt: adopt, Probe: probe, DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(), Service: a.service, CreateCommand: os.Args,
+		Pull: a.pullFunc(), Adopt: adopt, StartChecks: startChecks, DefaultNetwork: os.Getenv("BURROW_NETWORK"), Manager: c.manager(), Service: a.service, CreateCommand: os.Args,
 		Warn: func(text string) { warn(a.err, text) }, Log: a.logger(),
 	}
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -210,17 +208,17 @@ func (a *app) topByPS(ctx context.Context, list []engine.Process, args []string)
 	for _, p := range list {
 		mine[strconv.Itoa(p.HostPID)] = true
 	}
-	sc := bufio.NewScanner(bytes.NewReader(out))
-	sc.Scan()
-	column := slices.Index(strings.Fields(sc.Text()), "PID")
+	// Not by a Scanner: some process on the host, anybody's, can have a line that is too long for it.
+	head, rest, _ := strings.Cut(string(out), "\n")
+	column := slices.Index(strings.Fields(head), "PID")
 	if column < 0 {
 		return hint.New(errors.New("the output of ps has no column PID"), "burrow top CONTAINER -o pid,args")
 	}
-	fmt.Fprintln(a.out, oneLine(sc.Text()))
-	for sc.Scan() {
-		if f := strings.Fields(sc.Text()); len(f) > column && mine[f[column]] {
-			fmt.Fprintln(a.out, oneLine(sc.Text()))
+	fmt.Fprintln(a.out, oneLine(head))
+	for line := range strings.Lines(rest) {
+		if f := strings.Fields(line); len(f) > column && mine[f[column]] {
+			fmt.Fprintln(a.out, oneLine(line))
 		}
 	}
-	return sc.Err()
+	return nil
 }

@@ -34,14 +34,14 @@ func say(w io.Writer, err error) int {
 	if errors.As(err, &code) {
 		return int(code)
 	}
-	fmt.Fprintf(w, "burrow: error: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(w, "burrow: error: %s\n", message(err.Error()))
 	if h := advice(err); h != "" {
-		fmt.Fprintf(w, "hint: %s\n", oneLine(h))
+		fmt.Fprintf(w, "hint: %s\n", message(h))
 	}
 	return codeOf(err)
 }
 
-func warn(w io.Writer, text string) { fmt.Fprintf(w, "burrow: warning: %s\n", oneLine(text)) }
+func warn(w io.Writer, text string) { fmt.Fprintf(w, "burrow: warning: %s\n", message(text)) }
 
 // warnOfLoginUID is for commands that make or start containers: where a login UID is not
 // set and could not be set, a process in the container might.
@@ -103,6 +103,17 @@ func adviceExec(err error) string {
 		return "the file is not executable for the container's user"
 	}
 	return ""
+}
+
+// maxMessage bounds a message: an image chooses how long the names in it are.
+const maxMessage = 4 << 10
+
+// message is oneLine for what is not wanted whole, whatever its length.
+func message(s string) string {
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return oneLine(s)
 }
 
 // oneLine keeps a message on one line and a terminal unharmed by its bytes.

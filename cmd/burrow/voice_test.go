@@ -42,6 +42,7 @@ func TestSay(t *testing.T) {
 		"quota":                {syscall.EDQUOT, 125, "burrow: error: disk quota exceeded\nhint: your disk quota is used up: burrow rm and burrow rmi free space\n"},
 		"own advice is nearer": {hint.New(syscall.ENOSPC, "mine"), 125, "burrow: error: no space left on device\nhint: mine\n"},
 		"elsewhere":            {hint.New(&reported{report{Error: "there", Code: 127}}, "go there"), 127, "burrow: error: there\nhint: go there\n"},
+		"very long":            {errors.New(strings.Repeat("é", 3000)), 125, "burrow: error: " + strings.Repeat("é", 2048) + "…\n"},
 		"several lines":        {hint.New(errors.New("a\nb\tc"), "d\ne"), 125, "burrow: error: a b c\nhint: d e\n"},
 	} {
 		var out bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func fill(t *testing.T, n int) (Trail, string) {
@@ -165,5 +166,39 @@ func TestChainOfLongLines(t *testing.T) {
 	}
 	if n, err := trail.Verify(); n != 7 || err != nil {
 		t.Errorf("Verify() = %d, %v", n, err)
+	}
+}
+
+// What an image says may be long and full of what JSON escapes; its record must stay a
+// line that can be read, and the chain hold.
+func TestLongRecords(t *testing.T) {
+	trail := At(t.TempDir())
+	long := strings.Repeat("\x01", 300<<10)
+	mounts := make([]string, 5000)
+	for i := range mounts {
+		mounts[i] = "volume:/" + strings.Repeat("\x02", 100)
+	}
+	for _, r := range []Record{
+		{Kind: Start, ID: "a"},
+		{Kind: Failed, ID: "a", Error: long, Image: long, Name: long, Mounts: mounts},
+		{Kind: Failed, ID: "a", Error: strings.Repeat("é", 4000)},
+		{Kind: Remove, ID: "a"},
+	} {
+		if _, err := trail.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := trail.Verify(); n != 4 || err != nil {
+		t.Errorf("%d records, %v", n, err)
+	}
+	var got []Record
+	if err := trail.Read(t.Context(), false, func(r Record) error { got = append(got, r); return nil }); err != nil || len(got) != 4 {
+		t.Fatal(len(got), err)
+	}
+	if m := got[1].Mounts; !strings.HasPrefix(m[0], "volume:/") || !strings.HasSuffix(m[len(m)-1], " more") {
+		t.Errorf("%d mounts, %q", len(m), m[len(m)-1])
+	}
+	if !utf8.ValidString(got[2].Error) || !strings.HasSuffix(got[2].Error, "é…") {
+		t.Errorf("%.20q", got[2].Error)
 	}
 }

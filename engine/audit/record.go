@@ -1,6 +1,10 @@
 package audit
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Kind is what happened, by Podman's names.
 type Kind string
@@ -46,4 +50,35 @@ type Record struct {
 	ExitCode    *int     `json:"exit_code,omitempty"`
 	Health      string   `json:"health_status,omitempty"` // healthy or unhealthy
 	Error       string   `json:"error,omitempty"`
+}
+
+// What an image says may be in a record: the name of a program that was not found, the places
+// of its volumes. In JSON each byte may become six.
+const (
+	maxError  = 4 << 10
+	maxMounts = 24 << 10
+)
+
+// bounded leaves out what would make a line longer than maxLine, and says so: such a
+// line could be read by nobody, and all that comes after it would seem to be forged.
+func (r Record) bounded() Record {
+	r.Error = shortened(r.Error, maxError)
+	total := 0
+	for i, m := range r.Mounts {
+		if total += len(m); total > maxMounts {
+			r.Mounts = append(r.Mounts[:i:i], fmt.Sprintf("… and %d more", len(r.Mounts)-i))
+			break
+		}
+	}
+	for _, s := range []*string{&r.ID, &r.Name, &r.Image, &r.ImageID, &r.Userns, &r.Cgroup} {
+		*s = shortened(*s, maxError)
+	}
+	return r
+}
+
+func shortened(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -76,6 +76,7 @@ func (t Trail) append(f *os.File, r Record) error {
 	}
 	r.Time = time.Now().UTC()
 	r.LoginUID = loginUID()
+	r = r.bounded()
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("bug: encode audit record: %w", err)

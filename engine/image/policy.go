@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/image"
@@ -13,19 +15,75 @@ import (
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage/pkg/configfile"
+
+	"github.com/burrow-run/burrow/internal/hint"
+	hostsys "github.com/burrow-run/burrow/internal/sys"
 )
 
 // policy is the user's or the system's policy.json. Where there is none every
 // image is accepted, as it is on a machine without container tools.
 func policy(sys *types.SystemContext) (*signature.Policy, error) {
-	p, err := signature.DefaultPolicy(sys)
-	if errors.Is(err, configfile.ErrConfigFileNotFound) {
-		p, err = &signature.Policy{Default: []signature.PolicyRequirement{signature.NewPRInsecureAcceptAnything()}}, nil
+	file := ""
+	if sys != nil {
+		file = sys.SignaturePolicyPath
 	}
+	text, err := policyIn(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := signature.NewPolicyFromBytes(text)
 	if err != nil {
 		return nil, fmt.Errorf("read signature policy: %w", err)
 	}
 	return p, nil
+}
+
+// policyIn reads a file, or if that is "" the user's or the system's policy.json: one that
+// somebody else could have written is none.
+func policyIn(file string) ([]byte, error) {
+	if file != "" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("read signature policy: %w", err)
+		}
+		defer f.Close()
+		return ownPolicy(f)
+	}
+	for item, err := range configfile.Read(policyFile()) {
+		if errors.Is(err, configfile.ErrConfigFileNotFound) {
+			return []byte(acceptAll), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read signature policy: %w", err)
+		}
+		f, ok := item.Reader.(*os.File)
+		if !ok {
+			return nil, errors.New("bug: a signature policy that is no file")
+		}
+		return ownPolicy(f)
+	}
+	return nil, errors.New("bug: no policy and no error")
+}
+
+// maxPolicy bounds a policy, in bytes.
+const maxPolicy = 4 << 20
+
+func ownPolicy(f *os.File) ([]byte, error) {
+	if err := hostsys.CheckWriters(f); err != nil {
+		var foreign *hostsys.ForeignError
+		if errors.As(err, &foreign) {
+			err = hint.New(err, foreign.Advice)
+		}
+		return nil, fmt.Errorf("read signature policy %s: %w", f.Name(), err)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxPolicy+1))
+	if err == nil && len(b) > maxPolicy {
+		err = errors.New("the file is too long")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read signature policy: %w", err)
+	}
+	return b, nil
 }
 
 // policyContext asks that policy.

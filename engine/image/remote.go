@@ -153,7 +153,9 @@ func (s *Store) InspectRemote(ctx context.Context, ref string, o LookOptions) (*
 		if p.name == nil || o.NoTags {
 			return nil
 		}
-		tags, err := docker.GetRepositoryTags(ctx, sys, p.ImageReference)
+		tags, err := bounded(ctx, func(ctx context.Context) ([]string, error) {
+			return docker.GetRepositoryTags(ctx, sys, p.ImageReference)
+		})
 		if err != nil {
 			// Some registries let nobody list tags.
 			if text := err.Error(); code(text, "denied") || code(text, "404 page not found") {

@@ -73,7 +73,9 @@ func searchList(sys *types.SystemContext) ([]string, error) {
 func (s *Store) searchOne(ctx context.Context, sys *types.SystemContext, registry, term string, limit int) ([]SearchResult, error) {
 	ctx, dog := watch(ctx, s.opts.Stall)
 	defer dog.stop()
-	found, err := docker.SearchRegistry(ctx, sys, registry, term, limit)
+	found, err := bounded(ctx, func(ctx context.Context) ([]docker.SearchResult, error) {
+		return docker.SearchRegistry(ctx, sys, registry, term, limit)
+	})
 	if err != nil {
 		return nil, dog.explain(err)
 	}
@@ -111,7 +113,7 @@ func (s *Store) RemoteTags(ctx context.Context, name string, remote Remote) (rep
 	}
 	ctx, dog := watch(ctx, s.opts.Stall)
 	defer dog.stop()
-	tags, err = docker.GetRepositoryTags(ctx, sys, ref)
+	tags, err = bounded(ctx, func(ctx context.Context) ([]string, error) { return docker.GetRepositoryTags(ctx, sys, ref) })
 	if err != nil {
 		return "", nil, explain("list tags of", named.Name(), reference.Domain(named), simplify(dog.explain(err)))
 	}

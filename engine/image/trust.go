@@ -54,29 +54,7 @@ const acceptAll = `{"default":[{"type":"insecureAcceptAnything"}]}`
 
 // PolicyText returns the policy in force, as it is written: that of file, or if
 // that is "" the user's or the system's.
-func (s *Store) PolicyText(file string) ([]byte, error) {
-	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read signature policy: %w", err)
-		}
-		return b, nil
-	}
-	for item, err := range configfile.Read(policyFile()) {
-		if errors.Is(err, configfile.ErrConfigFileNotFound) {
-			return []byte(acceptAll), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read signature policy: %w", err)
-		}
-		var b bytes.Buffer
-		if _, err := b.ReadFrom(item.Reader); err != nil {
-			return nil, fmt.Errorf("read signature policy: %w", err)
-		}
-		return b.Bytes(), nil
-	}
-	return nil, errors.New("bug: no policy and no error")
-}
+func (s *Store) PolicyText(file string) ([]byte, error) { return policyIn(file) }
 
 // Trusted describes the policy in force, or that of file: all, or what concerns
 // one registry or repository.

@@ -22,9 +22,10 @@ import (
 // The process is a child of the caller, born in the container's namespaces; as
 // with Create the caller must call Exec or Destroy. Attacks from inside the
 // container on the joining process are met by libcontainer, which makes it
-// undumpable until the gate runs (CVE-2016-9962).
+// undumpable until the gate runs (CVE-2016-9962), and by guard from then on.
 func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container, err error) {
-	program, err := encodeGate(c, filter)
+	g := guardOf(c.Policy, filter)
+	program, err := encodeGate(c, filter, g)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,7 @@ func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container
 	out.process = newProcess(c, programFD, statusChild)
 	out.process.Init = false
 	out.process.Capabilities = lcCapabilities(c.Policy)
+	g.add(out.process.Capabilities)
 	out.process.Rlimits = reachable(out.lc.Config().Rlimits)
 	nnp := c.Policy.NoNewPrivileges
 	out.process.NoNewPrivileges = &nnp

@@ -28,6 +28,8 @@ type gateProgram struct {
 	LandlockFS     uint64
 	LandlockNet    uint64
 	LandlockScoped uint64
+	Raised         uint64 // see guard
+	Unbound        uint64
 	RuleCount      uint32
 	LabelLen       uint32
 	SeccompLen     uint32
@@ -63,6 +65,7 @@ type GateStep int32
 const (
 	GateStarted GateStep = iota // it was not reached: libcontainer's init ended before
 	GateProgram
+	GateGuard
 	GateLabel
 	GateLandlock
 	GateSeccomp
@@ -70,7 +73,7 @@ const (
 )
 
 func (s GateStep) String() string {
-	names := [...]string{"start container", "read gate program", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
+	names := [...]string{"start container", "read gate program", "give up capabilities", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
 	if s < 0 || int(s) >= len(names) {
 		return "bug: unknown gate step"
 	}
@@ -99,8 +102,8 @@ func (e *ExecError) Unwrap() error { return e.Err }
 
 // encodeGate lays the program out for gate.c: header, rules, label, filter, and
 // the payload's argv and environment, whose bytes libcontainer's JSON would not keep.
-func encodeGate(c Config, f *security.Program) ([]byte, error) {
-	p := gateProgram{Magic: gateMagic}
+func encodeGate(c Config, f *security.Program, g guard) ([]byte, error) {
+	p := gateProgram{Magic: gateMagic, Raised: g.raised, Unbound: g.unbound}
 	var filter []byte
 	if f != nil {
 		filter = f.Instructions

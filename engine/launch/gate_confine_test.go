@@ -100,7 +100,7 @@ func TestGateDiesWithItsParent(t *testing.T) {
 	pid := t.TempDir() + "/pid"
 	c := sh("echo $$ >" + pid + "; sleep 1000")
 	c.DieWithParent = true
-	program, err := encodeGate(c, nil)
+	program, err := encodeGate(c, nil, guard{})
 	must(t, err)
 	file, err := programFile(program, "x")
 	must(t, err)

@@ -23,12 +23,13 @@ func TestGateLayout(t *testing.T) {
 	}}
 	c.Policy.SELinux.ProcessLabel = "lbl"
 	filter := &security.Program{Instructions: bytes.Repeat([]byte{0xf1}, 16), Flags: 0x55}
-	got, err := encodeGate(c, filter)
+	got, err := encodeGate(c, filter, guard{raised: 7 << 33, unbound: 3 << 33})
 	must(t, err)
 	var want []byte
 	for _, v := range []any{
 		uint32(gateMagic), uint32(24), // magic, landlock_size
 		uint64(0x1122334455667788), uint64(0), uint64(3), // landlock_fs, _net, _scoped
+		uint64(7 << 33), uint64(3 << 33), // raised, unbound
 		uint32(2), uint32(4), uint32(16), uint32(0x55), // rule_count, label_len, seccomp_len, seccomp_flags
 		uint32(gateDieWithParent), uint32(2), uint32(1), uint32(9), uint32(1), uint32(0), // flags, argc, envc, strings_len, init_args
 		uint64(0x0102030405060708), int32(-1), uint32(0), // a rule for "/" names no descriptor
@@ -41,7 +42,7 @@ func TestGateLayout(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  % x\nwant % x", got, want)
 	}
-	if n := binary.Size(gateProgram{}); n != 72 {
+	if n := binary.Size(gateProgram{}); n != 88 {
 		t.Errorf("the header has %d bytes", n)
 	}
 	for abi, size := range map[int]uint32{1: 8, 3: 8, 4: 16, 5: 16, 6: 24, 9: 24} {
@@ -50,10 +51,10 @@ func TestGateLayout(t *testing.T) {
 		}
 	}
 	c.Policy.Landlock.Rules[0].Path = "/etc"
-	if _, err := encodeGate(c, nil); err == nil {
+	if _, err := encodeGate(c, nil, guard{}); err == nil {
 		t.Error("a rule for any path passed")
 	}
-	if got, err := encodeGate(Config{}, nil); err != nil || len(got) != 72 {
+	if got, err := encodeGate(Config{}, nil, guard{}); err != nil || len(got) != 88 {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
@@ -91,7 +92,7 @@ func gate(t testing.TB, program []byte, more ...*os.File) *gated {
 
 func gateOf(t testing.TB, c Config, filter *security.Program, more ...*os.File) *gated {
 	t.Helper()
-	program, err := encodeGate(c, filter)
+	program, err := encodeGate(c, filter, guard{})
 	must(t, err)
 	return gate(t, program, more...)
 }
@@ -212,7 +213,7 @@ func TestGateSearches(t *testing.T) {
 }
 
 func TestGateRefusesDamagedPrograms(t *testing.T) {
-	good, err := encodeGate(sh("exit 9"), &security.Program{Instructions: make([]byte, 16)})
+	good, err := encodeGate(sh("exit 9"), &security.Program{Instructions: make([]byte, 16)}, guard{})
 	must(t, err)
 	set := func(offset int, v uint32) func([]byte) []byte {
 		return func(b []byte) []byte { binary.NativeEndian.PutUint32(b[offset:], v); return b }
@@ -223,15 +224,15 @@ func TestGateRefusesDamagedPrograms(t *testing.T) {
 		"cut":                    func(b []byte) []byte { return b[:len(b)-1] },
 		"longer":                 func(b []byte) []byte { return append(b, 0) },
 		"magic":                  set(0, 1),
-		"rules":                  set(32, 1<<31),
-		"rules that wrap":        set(32, 0xffffffff),
-		"label":                  set(36, 5),
-		"filter of half a step":  set(40, 12),
-		"argc":                   set(52, 1000),
-		"argc that wraps":        set(52, 0xffffffff),
-		"no arguments":           set(52, 0),
-		"environment":            set(56, 9),
-		"all is for the init":    set(64, 3),
+		"rules":                  set(48, 1<<31),
+		"rules that wrap":        set(48, 0xffffffff),
+		"label":                  set(52, 5),
+		"filter of half a step":  set(56, 12),
+		"argc":                   set(68, 1000),
+		"argc that wraps":        set(68, 0xffffffff),
+		"no arguments":           set(68, 0),
+		"environment":            set(72, 9),
+		"all is for the init":    set(80, 3),
 		"strings do not end":     func(b []byte) []byte { b[len(b)-1] = 'x'; return b },
 		"Landlock of the future": set(4, 999),
 	} {

@@ -37,7 +37,11 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	if err != nil {
 		return nil, err
 	}
-	program, err := encodeGate(c, filter)
+	var g guard
+	if c.Namespaces.User.Path != "" { // another container's, whose root is ours
+		g = guardOf(c.Policy, filter)
+	}
+	program, err := encodeGate(c, filter, g)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +71,8 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 		config.Sysctl["user.max_user_namespaces"] = strconv.Itoa(*n)
 	}
 	out.process = newProcess(c, programFD, statusChild)
+	out.process.Capabilities = lcCapabilities(c.Policy)
+	g.add(out.process.Capabilities)
 	return out, out.startProcess(ctx, c)
 }
 

@@ -16,6 +16,8 @@ var (
 	ErrInside = errors.New("cannot copy a directory into itself")
 	// ErrDepth means that directories are nested too deeply.
 	ErrDepth = errors.New("directories are nested too deeply")
+	// ErrHoles means that files hold next to nothing of the length they say they have.
+	ErrHoles = errors.New("files of a length that they have no content for")
 	// ErrUnmapped means that a container has no such ID.
 	ErrUnmapped = errors.New("the container has no such ID")
 )

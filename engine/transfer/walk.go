@@ -33,6 +33,7 @@ type Walker struct {
 
 	links map[inode]string
 	into  inode
+	holes holes
 }
 
 type inode struct{ dev, ino uint64 }
@@ -195,6 +196,9 @@ func (w *Walker) regular(parent *os.File, base, name string, to Sink, depth int)
 	}
 	if st.Nlink > 1 {
 		w.links[inodeOf(&st)] = name
+	}
+	if err := w.holes.add(&st); w.Layer && err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if w.Xattrs {
 		e.Xattrs = readXattrs(f)

@@ -72,7 +72,7 @@ func (s Store) Create(v Volume) error {
 	case err == nil:
 		return sys.SyncDir(s.Dir)
 	}
-	_ = os.RemoveAll(tmp)
+	_ = sys.RemoveTree(tmp)
 	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%s: %w", v.Name, ErrExists)
 	}
@@ -279,7 +279,7 @@ func (s Store) Remove(name string) error {
 	if err := os.Rename(s.path(name), gone); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
-	if err := os.RemoveAll(gone); err != nil {
+	if err := sys.RemoveTree(gone); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	return nil
@@ -294,7 +294,7 @@ func (s Store) Reclaim() {
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && strings.HasPrefix(e.Name(), unfinished) && time.Since(info.ModTime()) > time.Minute {
-			_ = os.RemoveAll(s.path(e.Name()))
+			_ = sys.RemoveTree(s.path(e.Name()))
 		}
 	}
 }

@@ -4,8 +4,8 @@
 package format
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +19,7 @@ import (
 type Format struct {
 	t     *template.Template
 	table bool
+	clean bool // see Terminal
 	text  string
 }
 
@@ -55,9 +56,7 @@ func funcs() template.FuncMap {
 	return template.FuncMap{
 		"json": func(v any) (string, error) {
 			var b bytes.Buffer
-			e := json.NewEncoder(&b)
-			e.SetEscapeHTML(false)
-			err := e.Encode(v)
+			err := JSON(&b, v, "")
 			return strings.TrimSuffix(b.String(), "\n"), err
 		},
 		"join": strings.Join, "split": strings.Split, "lower": strings.ToLower, "upper": strings.ToUpper,
@@ -90,7 +89,17 @@ func (f *Format) Heads(names map[string]string) map[string]string {
 
 // Print writes a line for each value; a table has heads above it unless they
 // are nil, and columns of width characters at least.
+//
+// Where out is a terminal, what strangers have written cannot move its cursor.
 func Print[T any](f *Format, out io.Writer, values []T, heads map[string]string, width int) error {
+	if !f.clean {
+		f.Terminal(out)
+	}
+	buffered := bufio.NewWriter(out)
+	return errors.Join(printTo(f, buffered, values, heads, width), buffered.Flush())
+}
+
+func printTo[T any](f *Format, out io.Writer, values []T, heads map[string]string, width int) error {
 	if !f.table {
 		return lines(f, out, values)
 	}
@@ -123,6 +132,10 @@ func (f *Format) line(w io.Writer, v any) error {
 	if !bytes.HasSuffix(b.Bytes(), []byte("\n")) {
 		b.WriteByte('\n')
 	}
-	_, err := w.Write(b.Bytes())
+	text := b.Bytes()
+	if f.clean {
+		text = cleaned(text)
+	}
+	_, err := w.Write(text)
 	return err
 }

@@ -16,7 +16,7 @@ func OfHost(err error) string {
 	case errors.Is(err, syscall.EROFS):
 		return "set XDG_DATA_HOME and XDG_STATE_HOME to a writable directory"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "too many files are open: ulimit -n 1024"
+		return "too many files are open: ulimit -Hn shows the most you may have; limits.conf(5) says who may have more"
 	}
 	return ""
 }

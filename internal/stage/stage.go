@@ -1,8 +1,8 @@
 // Package stage says which process of Burrow's tree this one is. There is one
 // executable and several processes; main is a switch over Current.
 //
-// Two kinds of process never get here: the anchor and the gate, which end in
-// C before Go starts (package userns/nsjoin). libcontainer's init is recognised
+// Three kinds of process never get here: the anchor, the gate and the starter of health checks,
+// which end in C before Go starts (package userns/nsjoin). libcontainer's init is recognised
 // by libcontainer's own convention, argv[1] = "init".
 package stage
 

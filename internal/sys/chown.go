@@ -27,11 +27,11 @@ func ChownTree(root string, uid, gid int) error {
 	if err := dir.Chown(uid, gid); err != nil {
 		return err
 	}
-	return WalkBeneath(dir, func(name string, st *unix.Stat_t) error {
+	return WalkDeep(dir, func(at *os.File, name string, st *unix.Stat_t) error {
 		if st.Dev != top.Dev {
 			return skip(st)
 		}
-		return ChownBeneath(dir, name, uid, gid)
+		return ChownBeneath(at, name, uid, gid)
 	})
 }
 

@@ -56,6 +56,27 @@ var mitigations = []Mitigation{
 	{"the process that waits is filtered", Break{
 		"engine/run.go", "err = errors.Join(err, sys.FilterAllThreads(program))", "_ = sys.FilterAllThreads", posture,
 	}},
+	{"the process that waits is filtered, whatever the image has checked", Break{
+		"engine/healthcheck.go", "return r.spec.Restart.Policy != spec.RestartNo || ", "return r.probe != nil || r.spec.Restart.Policy != spec.RestartNo || ", posture,
+	}},
+	{"a port is open again when there are descriptors", Break{
+		"slirp/tcp.go", "if !t.pause() {", "if t.pause() {", in("slirp", "TestListenerOutlivesWant"),
+	}},
+	{"deep trees are taken up to be removed", Break{
+		"internal/sys/removetree.go", "if depth >= removeDepth {", "if depth >= 100*removeDepth {", in("internal/sys", "TestRemoveTree"),
+	}},
+	{"lines of the trail are bounded", Break{
+		"engine/audit/trail.go", "r = r.bounded()", "_ = r.bounded", in("engine/audit", "TestLongRecords"),
+	}},
+	{"JSON does not command a terminal", Break{
+		"internal/format/safe.go", "out.Write(escaped(b.Bytes()))", "out.Write(b.Bytes())", in("internal/format", "TestJSONIsPrintable"),
+	}},
+	{"configuration of others", Break{
+		"cmd/burrow/conf/read.go", "if err := sys.CheckWriters(f); err != nil {", "if err := sys.CheckWriters(f); err != nil && f == nil {", in("cmd/burrow/conf", "TestFilesOfOthers"),
+	}},
+	{"signature policy of others", Break{
+		"engine/image/policy.go", "if err := hostsys.CheckWriters(f); err != nil {", "if err := hostsys.CheckWriters(f); err != nil && f == nil {", in("engine/image", "TestPolicyOfOthers"),
+	}},
 	{"login UID", Break{
 		"userns/nsjoin/enter.c", "if (strcmp(buf, \"4294967295\") != 0)\n\t\treturn;", "return;", in("userns/nsjoin", "TestLoginUID"),
 	}},

@@ -2,16 +2,17 @@
 // belongs: a threaded process cannot join a user namespace (setns(2)), and a
 // container's payload must not wait for a Go runtime that it never uses.
 //
-// Its C constructor looks at argv and does one of four things:
+// Its C constructor looks at argv and does one of five things:
 //
 //	argv[0] = "burrow-anchor"        anchor.c  sleep as the user's anchor, never return
+//	argv[0] = "burrow-checks"        checks.c  start health checks until nobody asks, never return
 //	argv    = /proc/self/exe gate:N  gate.c    confine, then exec the payload, never return
 //	argv[1] = a verb that works in   enter.c   join the anchor found by its pidfile
 //	          the anchor, or             	   ($XDG_RUNTIME_DIR/burrow/anchor); `run` also
 //	          BURROW_STAGE=joined               gets a mount namespace of its own
 //	anything else                              nothing
 //
-// In a fifth, libcontainer's first stage, it stays in the background: the stage's
+// In a sixth case, libcontainer's first stage, it stays in the background: the stage's
 // clone comes by born.c, which makes it a birth in the container's cgroup, and
 // guard.c may leave a process behind that ends the container with its command.
 //

@@ -397,6 +397,8 @@ void burrow_enter(int argc, char **argv)
 		return;
 	if (strcmp(argv[0], "burrow-anchor") == 0)
 		burrow_anchor(argc, argv);
+	if (strcmp(argv[0], "burrow-checks") == 0)
+		burrow_checks(argc, argv);
 	if (argc == 2 && strcmp(argv[0], "/proc/self/exe") == 0 && strncmp(argv[1], "gate:", 5) == 0)
 		burrow_gate(argv);
 	const char *initpipe = getenv("_LIBCONTAINER_INITPIPE");

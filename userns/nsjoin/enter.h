@@ -26,6 +26,9 @@ _Noreturn void burrow_anchor(int argc, char **argv);
 /* gate.c: confines this process and execs the payload, as argv[1] says where. */
 _Noreturn void burrow_gate(char **argv);
 
+/* checks.c: starts health checks of the container argv[1] for whoever has the socket at fd 0. */
+_Noreturn void burrow_checks(int argc, char **argv);
+
 /* born.c: finds the cgroup that libcontainer's children are to be born in, if any. */
 void burrow_find_cgroup(const char *initpipe);
 

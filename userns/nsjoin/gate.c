@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -58,6 +59,8 @@ struct gate_program {
 	uint64_t landlock_fs;
 	uint64_t landlock_net;
 	uint64_t landlock_scoped;
+	uint64_t raised;  /* capabilities that are to go from the ambient and inheritable sets */
+	uint64_t unbound; /* and those that are to go from all sets */
 	uint32_t rule_count; /* struct gate_rule that follow the header */
 	uint32_t label_len;	/* bytes of SELinux exec label after that, with NUL */
 	uint32_t seccomp_len;	/* bytes of struct sock_filter after that */
@@ -75,10 +78,11 @@ struct gate_rule {
 	uint32_t optional; /* not an error if fd is closed, a pipe or a socket */
 };
 
-_Static_assert(sizeof(struct gate_program) == 72 && offsetof(struct gate_program, landlock_fs) == 8 &&
+_Static_assert(sizeof(struct gate_program) == 88 && offsetof(struct gate_program, landlock_fs) == 8 &&
 		       offsetof(struct gate_program, landlock_scoped) == 24 &&
-		       offsetof(struct gate_program, rule_count) == 32 && offsetof(struct gate_program, flags) == 48 &&
-		       offsetof(struct gate_program, argc) == 52 && offsetof(struct gate_program, init_args) == 64,
+		       offsetof(struct gate_program, raised) == 32 &&
+		       offsetof(struct gate_program, rule_count) == 48 && offsetof(struct gate_program, flags) == 64 &&
+		       offsetof(struct gate_program, argc) == 68 && offsetof(struct gate_program, init_args) == 80,
 	       "gateProgram of gate.go");
 _Static_assert(sizeof(struct gate_rule) == 16 && offsetof(struct gate_rule, fd) == 8 &&
 		       offsetof(struct gate_rule, optional) == 12,
@@ -97,6 +101,7 @@ struct gate_path_beneath {
 enum gate_step {
 	GATE_STARTED, /* no failure: the gate has been reached */
 	GATE_PROGRAM,
+	GATE_GUARD,
 	GATE_LABEL,
 	GATE_LANDLOCK,
 	GATE_SECCOMP,
@@ -141,6 +146,37 @@ static const unsigned char *map_program(int fd, struct gate_program *prog)
 			close(copy);
 	}
 	return base + sizeof(*prog);
+}
+
+/*
+ * Gives up the capabilities that have kept others from tracing us until we were
+ * undumpable (engine/launch/untraced.go). What the payload may have is decided by its
+ * bounding set if it is root, else by the ambient one, which is empty then; so the
+ * permitted set matters to nobody but us. Must precede seccomp.
+ */
+static void drop_guard(const struct gate_program *p)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2];
+
+	if (p->raised == 0)
+		return;
+	for (int cap = 0; cap < 64; cap++)
+		if ((p->unbound >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			report(GATE_GUARD, errno);
+	if (syscall(SYS_capget, &head, sets) < 0)
+		report(GATE_GUARD, errno);
+	for (int half = 0; half < 2; half++) {
+		uint32_t raised = p->raised >> 32 * half, unbound = p->unbound >> 32 * half;
+		sets[half].inheritable &= ~raised; /* the ambient set follows (capabilities(7)) */
+		sets[half].permitted &= ~unbound;
+		sets[half].effective &= ~unbound;
+	}
+	if (syscall(SYS_capset, &head, sets) < 0)
+		report(GATE_GUARD, errno);
+	for (int cap = 0; cap < 64; cap++)
+		if ((p->raised >> cap & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) != 0)
+			report(GATE_GUARD, EPERM);
 }
 
 /* Must precede Landlock and seccomp, which may forbid the write. */
@@ -340,6 +376,7 @@ _Noreturn void burrow_gate(char **argv)
 		report(GATE_PROGRAM, EINVAL);
 	set_listen_pid(&prog, env);
 	default_signals();
+	drop_guard(&prog);
 	set_exec_label((const char *)rest, prog.label_len);
 	enter_landlock(&prog, rules);
 	load_seccomp(&prog, rest + prog.label_len);

@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // maxFile bounds a file, in bytes.
@@ -41,13 +42,21 @@ func Read(w Where) (Defaults, error) {
 	all := settings{}
 	for _, f := range files {
 		if err := all.read(f); err != nil {
-			return nil, hint.New(fmt.Errorf("%s: %w", f, err), "man containers.conf")
+			return nil, hint.New(fmt.Errorf("%s: %w", f, err), advice(err))
 		}
 	}
 	if own, ok := w.Env("BURROW_NETWORK"); ok && own != "" {
 		delete(all["network"], "default_rootless_network_cmd") // the nearer word
 	}
 	return all.defaults()
+}
+
+func advice(err error) string {
+	var foreign *sys.ForeignError
+	if errors.As(err, &foreign) {
+		return foreign.Advice
+	}
+	return "man containers.conf"
 }
 
 func (w Where) files() ([]string, error) {
@@ -83,6 +92,9 @@ func (s settings) read(path string) error {
 		return errors.Unwrap(err) // the path is said already
 	}
 	defer f.Close()
+	if err := sys.CheckWriters(f); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return err

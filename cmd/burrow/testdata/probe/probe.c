@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -362,6 +363,47 @@ static void exchange(const char *a, const char *b)
 	say("exchange", -1);
 }
 
+/* Makes directories in one another, deeper than a path can be long. */
+static void deepen(const char *levels)
+{
+	for (int i = atoi(levels); i > 0; i--)
+		if (mkdir("deep-in-deep", 0755) < 0 || chdir("deep-in-deep") < 0)
+			say("deepen", -1);
+	printf("deep\n");
+}
+
+/* Has so many groups that they are the longest line of /proc/PID/status. */
+static void crowd(const char *count)
+{
+	int n = atoi(count);
+	gid_t *list = calloc(n, sizeof(*list));
+	for (int i = 0; list && i < n; i++)
+		list[i] = 1000;
+	setvbuf(stdout, 0, _IOLBF, 0);
+	say("setgroups", list ? setgroups(n, list) : -1);
+	pause();
+}
+
+/* As many processes as that have the same command line, of 2 MB nearly. */
+static void wordy(const char *count, char *self)
+{
+	static char word[100001];
+	char *args[22] = { self, "wordily", (char *)count };
+	memset(word, 'x', sizeof(word) - 1);
+	for (int i = 3; i < 21; i++)
+		args[i] = word;
+	execv(self, args);
+	say("wordy", -1);
+}
+
+static void wordily(const char *count)
+{
+	for (int i = atoi(count); i > 1; i--)
+		if (fork() == 0)
+			break;
+	pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -379,6 +421,10 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "notify")) return notify(argc, argv);
 	else if (!strcmp(what, "serve")) return serve();
 	else if (!strcmp(what, "ambush")) ambush(arg);
+	else if (!strcmp(what, "deepen")) deepen(arg);
+	else if (!strcmp(what, "crowd")) crowd(arg);
+	else if (!strcmp(what, "wordy")) wordy(arg, argv[0]);
+	else if (!strcmp(what, "wordily")) wordily(arg);
 	else if (!strcmp(what, "exchange")) exchange(arg, argc > 3 ? argv[3] : "");
 	else return 2;
 	return 0;
