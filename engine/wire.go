@@ -3,18 +3,12 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // The attach protocol: frames over a Unix stream socket, one socket per
@@ -305,59 +299,4 @@ func (h *hub) end(status uint32) {
 // so, and SO_PEERCRED once more.
 func (h *hub) listen(path string) (stop func(), err error) {
 	return listenOwn(path, func(conn net.Conn) { h.add(conn, false) })
-}
-
-// maxSocketName is the longest name that a socket can have (unix(7)).
-const maxSocketName = 107
-
-// acceptPause is how long a socket waits where a connection could not be taken.
-const acceptPause = 100 * time.Millisecond
-
-// listenOwn hands connections of the same user to serve, one after the other.
-func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil && len(path) > maxSocketName {
-		return nil, hint.New(fmt.Errorf("socket: %s: the name is longer than %d bytes", path, maxSocketName), "set XDG_RUNTIME_DIR to a directory with a shorter name")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, err
-	}
-	go func() {
-		for {
-			conn, err := l.AcceptUnix()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil { // no descriptor is left, for now
-				time.Sleep(acceptPause)
-				continue
-			}
-			if !sameUser(conn) {
-				conn.Close()
-				continue
-			}
-			serve(conn)
-		}
-	}()
-	return func() { l.Close() }, nil
-}
-
-func sameUser(conn *net.UnixConn) bool {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var cred *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	return err == nil && credErr == nil && int(cred.Uid) == os.Geteuid()
 }
