@@ -19,7 +19,7 @@ GOLANGCI := v2.12.2
 VULNCHECK := v1.8.0
 TOOLS    := .cache/bin
 
-FUZZTIME ?= 10s
+FUZZTIME ?= 1m
 
 export CGO_ENABLED := 1
 # The version is stamped by LDFLAGS; asking git again fails in a clone owned by someone else.

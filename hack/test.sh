@@ -57,7 +57,7 @@ fuzz() {
 	while IFS=: read -r file name; do
 		dir=./$(dirname "$file")
 		note "$dir $name"
-		gotest -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-10s}" "$dir"
+		gotest -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-1m}" "$dir"
 	done < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/func //')
 }
 
