@@ -74,8 +74,9 @@ var waiting = engine.but(facts{
 })
 
 // held is what the parent of a container has open: its directory, its sub-IDs,
-// roots and namespaces that are to live as long, pidfds, sockets.
-const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, /, /boot/sysfs, [?]/sys/fs/cgroup, " +
+// roots and namespaces that are to live as long, pidfds, sockets. libcontainer has a
+// /proc of its own open until memory is collected: its name is "/".
+const held = "$STATE/burrow/containers/ID, $STATE/burrow/ids/holds, [?]/, /boot/sysfs, [?]/sys/fs/cgroup, " +
 	"anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], net, [?]pipe, [?]socket"
 
 // supervisor is the same for a container in the background.

@@ -252,16 +252,23 @@ static void die_with_parent(const struct gate_program *p)
 		_exit(126);
 }
 
-/* Ignored and blocked signals outlive execve. SIGKILL and SIGSTOP are refused, and need not be asked for. */
+/*
+ * Ignored and blocked signals outlive execve. SIGKILL and SIGSTOP are refused, and need
+ * not be asked for. The library would not touch the two that it keeps for itself.
+ */
 static void default_signals(void)
 {
-	struct sigaction as_new = { .sa_handler = SIG_DFL };
-	sigset_t none;
+	struct { /* struct kernel_sigaction of rt_sigaction(2) */
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} as_new = { .handler = SIG_DFL };
+	uint64_t none = 0;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &as_new, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int sig = 1; sig <= 64; sig++)
+		syscall(SYS_rt_sigaction, sig, &as_new, NULL, sizeof(as_new.mask));
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
 /* Last: the filter denies calls that the steps above make. */
