@@ -112,25 +112,25 @@ func (s *Store) forgetOwned(layer string) {
 	}
 }
 
-// collect removes layers that belong to no image, which an interrupted command
-// leaves behind. The caller holds the lock.
+// collect removes what an interrupted command leaves behind: images that are a record
+// only, and layers that belong to no image. The caller holds the lock.
 func (s *Store) collect() error {
-	layers, err := s.layers()
+	if others, err := s.store.Containers(); err != nil || len(others) > 0 {
+		return err // another engine works in this store: what is in it is not ours to judge
+	}
+	images, err := s.wholeImages()
 	if err != nil {
 		return err
 	}
-	images, err := s.store.Images()
+	layers, err := s.layers()
 	if err != nil {
-		return fmt.Errorf("list images: %w", err)
+		return err
 	}
 	used := map[string]bool{}
 	for i := range images {
 		for id := images[i].TopLayer; id != "" && !used[id] && layers[id] != nil; id = layers[id].Parent {
 			used[id] = true
 		}
-	}
-	if others, err := s.store.Containers(); err != nil || len(others) > 0 {
-		return err // another engine works in this store: its layers are not ours to judge
 	}
 	for again := true; again; { // children before parents
 		again = false
@@ -149,6 +149,26 @@ func (s *Store) collect() error {
 		}
 	}
 	return nil
+}
+
+// wholeImages are the stored images, without those that never got a manifest, which it
+// removes: the library writes the record first.
+func (s *Store) wholeImages() ([]storage.Image, error) {
+	images, err := s.store.Images()
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var whole []storage.Image
+	for _, img := range images {
+		if slices.Contains(img.BigDataNames, storage.ImageDigestBigDataKey) {
+			whole = append(whole, img)
+			continue
+		}
+		if _, err := s.store.DeleteImage(img.ID, true); err != nil && !errors.Is(err, storage.ErrImageUnknown) {
+			return nil, fmt.Errorf("remove half an image %.12s: %w", img.ID, err)
+		}
+	}
+	return whole, nil
 }
 
 func hasChild(layers map[string]*storage.Layer, id string) bool {
