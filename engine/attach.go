@@ -209,6 +209,14 @@ func (d *detachReader) fill() {
 	}
 }
 
+// hear begins to take the signals that are forwarded: before the payload runs, so that
+// none is lost. What comes at once, wait finds.
+func (r *run) hear() {
+	if r.opts.Signals != nil {
+		r.signals = r.opts.Signals()
+	}
+}
+
 // wait forwards signals until the container's first process has ended.
 func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, error) {
 	type result struct {
@@ -226,10 +234,6 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 		defer timer.Stop()
 		deadline = timer.C
 	}
-	var signals <-chan os.Signal
-	if r.opts.Signals != nil {
-		signals = r.opts.Signals()
-	}
 	exit := Exit{ID: r.id}
 	cancelled, left := ctx.Done(), s.left
 	for {
@@ -238,7 +242,7 @@ func (r *run) wait(ctx context.Context, c *launch.Container, s *session) (Exit, 
 			s.drain()
 			exit.Status = res.status
 			return exit, res.err
-		case sig := <-signals:
+		case sig := <-r.signals:
 			r.forward(c, s, sig)
 		case <-left:
 			// There is nobody to hand the container to: it ends with its caller.

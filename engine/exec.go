@@ -85,6 +85,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	}
 	defer session.restore()
 	ended := r.noteExec(c.PID(), e)
+	r.hear()
 	if err := c.Exec(); err != nil {
 		ended(execFailedCode(err), err)
 		return Exit{ID: rec.ID}, err

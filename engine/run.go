@@ -47,6 +47,7 @@ type run struct {
 	record     Record
 	manager    *notify.Manager                                         // who wants to know when the payload is ready; may be nil
 	proxy      *notify.Proxy                                           // where the payload says so; nil: it does not
+	signals    <-chan os.Signal                                        // what is forwarded, from hear on; nil: nothing
 	sup        *supervised                                             // nil: a foreground run, on the caller's own terminal
 	healthLog  *healthLog                                              // nil: kept nowhere else
 	probe      func(ctx context.Context, c health.Check) health.Result // runs a check; nil: none are run
@@ -141,6 +142,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
+	r.hear()
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
 	}

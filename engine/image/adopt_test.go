@@ -188,6 +188,13 @@ func TestNotInPlace(t *testing.T) {
 // TestStrangersFiles: what belongs to somebody who is not in this user namespace is
 // told from what belongs to an ID of the number that he is shown with.
 func TestStrangersFiles(t *testing.T) {
+	var top unix.Stat_t
+	if err := unix.Stat("/etc", &top); err != nil {
+		t.Fatal(err)
+	}
+	if top.Uid != overflow {
+		t.Skip("root's files are among our own here")
+	}
 	for dir, want := range map[string]error{"/etc": errStrangers, t.TempDir(): nil} {
 		root, err := sys.OpenDir(dir)
 		if err != nil {
