@@ -35,14 +35,11 @@ type namespace struct {
 func readProcess(pid int) (process, error) {
 	id, err := sys.ProcIDOf(pid)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return process{}, fmt.Errorf("%w: %d", ErrNoProcess, pid)
-		}
-		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+		return process{}, unseen(pid, err)
 	}
 	p := process{id: id}
 	if err := p.readStatus(); err != nil {
-		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+		return process{}, unseen(pid, err)
 	}
 	err = p.readNamespaces()
 	if errors.Is(err, os.ErrPermission) {
@@ -50,13 +47,22 @@ func readProcess(pid int) (process, error) {
 		err = nil
 	}
 	if err != nil {
-		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
+		return process{}, unseen(pid, err)
 	}
 	p.uids, p.gids = readIDMap(pid, "uid_map"), readIDMap(pid, "gid_map")
 	if again, err := sys.ProcIDOf(pid); err != nil || again != id {
 		return process{}, fmt.Errorf("%w: %d has just ended", ErrNoProcess, pid)
 	}
 	return p, nil
+}
+
+// unseen says why nothing is known of a process. One that ends while it is looked at has
+// no directory any more, or one whose files read as ESRCH (proc(5)).
+func unseen(pid int, err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("%w: %d", ErrNoProcess, pid)
+	}
+	return fmt.Errorf("look at process %d: %w", pid, err)
 }
 
 func (p *process) readStatus() error {
