@@ -131,13 +131,13 @@ func (s *Store) findAdditional(ref string) (*found, error) {
 		return nil, err
 	}
 	for _, o := range stores {
-		images, err := o.store.Images()
+		images, err := o.foreignImages()
 		if err != nil {
-			return nil, fmt.Errorf("list images in %s: %w", o.root, err)
+			return nil, err
 		}
 		for i := range images {
 			img := &images[i]
-			if in[img.ID] != nil || !plan.IsID(img.ID) || isList(img) {
+			if in[img.ID] != nil {
 				continue
 			}
 			in[img.ID], byID[img.ID] = o, img
@@ -152,6 +152,15 @@ func (s *Store) findAdditional(ref string) (*found, error) {
 		return nil, err
 	}
 	return &found{img: byID[m.ID], name: m.Name, in: in[m.ID]}, nil
+}
+
+// foreignImages are the images of an additional store that can be used where they lie.
+func (s *Store) foreignImages() ([]storage.Image, error) {
+	images, err := s.store.Images()
+	if err != nil {
+		return nil, fmt.Errorf("list images in %s: %w", s.root, err)
+	}
+	return slices.DeleteFunc(images, func(i storage.Image) bool { return !plan.IsID(i.ID) || isList(&i) }), nil
 }
 
 // isList says that what a store has as an image is a list of images, of which those
@@ -210,22 +219,19 @@ func (s *Store) listAdditional(own []Summary) ([]Summary, error) {
 		return nil, err
 	}
 	for _, o := range stores {
-		images, err := o.store.Images()
+		images, err := o.foreignImages()
 		if err != nil {
-			return nil, fmt.Errorf("list images in %s: %w", o.root, err)
+			return nil, err
 		}
 		layers, err := o.layers()
 		if err != nil {
 			return nil, err
 		}
 		for i := range images {
-			if isList(&images[i]) {
-				continue
-			}
 			sum := o.summary(&images[i], layers)
 			had := len(sum.Names)
 			sum.Names = slices.DeleteFunc(slices.Clone(sum.Names), func(n string) bool { return taken[n] })
-			if seen[sum.ID] && len(sum.Names) == 0 || !plan.IsID(sum.ID) {
+			if seen[sum.ID] && len(sum.Names) == 0 {
 				continue
 			}
 			if had > len(sum.Names) {
