@@ -26,9 +26,9 @@ type Options struct {
 	Term       string // value for TERM with a terminal; empty: xterm
 
 	Stdin, Stdout, Stderr *os.File
-	// Signals starts the delivery of what the caller is sent; nil: nothing is
-	// forwarded. It is called when the payload runs: until then a signal ends the
-	// run, and the container with it.
+	// Signals is what the caller is sent from when it is called on; nil: nothing is
+	// forwarded. It is called as the payload begins to run: until then a signal ends
+	// the run, and the container with it.
 	Signals func() <-chan os.Signal
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/burrow-run/burrow/engine/spec"
+)
+
+// relay takes the signals that are the payload's. To begin takes the runtime a millisecond
+// or two, a word between two threads for each of the sixty signals, so it is done while
+// the container is made. Until the payload may have them they end this process as they
+// always would.
+type relay struct {
+	ch    chan os.Signal
+	hear  chan struct{} // closed: they are the payload's
+	heard chan struct{} // closed: none is ours any more
+}
+
+// newRelay begins to take signals: all that are not about this process alone, or
+// without --sig-proxy only that its terminal has another size.
+func newRelay(io spec.Stdio) *relay {
+	r := &relay{ch: make(chan os.Signal, 64), hear: make(chan struct{}), heard: make(chan struct{})}
+	take := []os.Signal{syscall.SIGWINCH}
+	if io.SigProxy {
+		take = payloads()
+	}
+	go r.serve(take)
+	return r
+}
+
+// signals are the payload's from now on.
+func (r *relay) signals() <-chan os.Signal {
+	close(r.hear)
+	<-r.heard
+	return r.ch
+}
+
+func (r *relay) serve(take []os.Signal) {
+	defer close(r.heard)
+	signal.Notify(r.ch, take...)
+	for {
+		select {
+		case <-r.hear:
+			return
+		case sig := <-r.ch:
+			obey(sig)
+		}
+	}
+}
+
+// obey does what the signal would have done had nobody taken it.
+func obey(sig os.Signal) {
+	number, ok := sig.(syscall.Signal)
+	if !ok || number == syscall.SIGWINCH {
+		return
+	}
+	signal.Reset(sig)
+	_ = syscall.Kill(os.Getpid(), number)
+}
+
+// lastSignal is the highest number of a signal: SIGRTMAX (signal(7)).
+const lastSignal = 64
+
+// payloads are the signals that the payload gets too. SIGCHLD is the Go runtime's,
+// SIGURG its scheduler's, SIGPIPE is about our own output; what stops and continues
+// us is what the shell wants of us. The C library keeps 32 and 33.
+func payloads() []os.Signal {
+	var list []os.Signal
+	for n := syscall.Signal(1); n <= lastSignal; n++ {
+		switch n {
+		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT:
+		case syscall.SIGKILL, syscall.SIGSTOP, 32, 33:
+		default:
+			list = append(list, n)
+		}
+	}
+	return list
+}
