@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,6 +79,7 @@ func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
 
 // through takes the steps and then lets the payload run until its end.
 func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
+	go prepare()
 	for _, st := range steps {
 		if err := ctx.Err(); err != nil {
 			return Exit{ID: r.id}, err
@@ -89,6 +91,13 @@ func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
 		r.stepDone(st.name, begin)
 	}
 	return r.execute(ctx)
+}
+
+// prepare does beside the first steps what the later ones would take a millisecond
+// or two for: encoding/json looks at the fields of a type once in a process.
+func prepare() {
+	_, _ = json.Marshal(Record{})
+	launch.Prepare()
 }
 
 // reclaimGrace is how long a run that has ended goes on cleaning up after
