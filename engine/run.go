@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -93,13 +92,6 @@ func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
 	return r.execute(ctx)
 }
 
-// prepare does beside the first steps what the later ones would take a millisecond
-// or two for: encoding/json looks at the fields of a type once in a process.
-func prepare() {
-	_, _ = json.Marshal(Record{})
-	launch.Prepare()
-}
-
 // reclaimGrace is how long a run that has ended goes on cleaning up after
 // others. What is left then is for the next one.
 const reclaimGrace = 200 * time.Millisecond
@@ -114,6 +106,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.awaitCgroup(ctx); err != nil {
 		return Exit{ID: r.id}, err
 	}
+	hear := r.listen()
 	c, err := launch.Create(ctx, r.config, r.program)
 	if err != nil {
 		return Exit{ID: r.id}, err
@@ -151,7 +144,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
-	r.hear()
+	hear()
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
 	}

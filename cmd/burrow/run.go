@@ -59,7 +59,7 @@ func (a *app) runCommand() *cobra.Command {
 		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo || s.Log.Stored() || s.Healthcheck.Restarts() {
 			return a.runSupervised(cmd.Context(), c, s, o)
 		}
-		o.Signals = newRelay(s.Stdio).signals
+		o.Signals = relaying(s.Stdio)
 		o.Posture = func(p posture.Report) { a.printPosture(a.err, p, s.SecurityReport) }
 		if err := a.startNamed(cmd.Context(), c, s.Requires); err != nil {
 			return err

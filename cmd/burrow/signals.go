@@ -18,8 +18,13 @@ type relay struct {
 	heard chan struct{} // closed: none is ours any more
 }
 
-// newRelay begins to take signals: all that are not about this process alone, or
-// without --sig-proxy only that its terminal has another size.
+// relaying is engine.Options.Signals of a command on whose streams a payload is: all
+// signals that are not about this process alone, or without --sig-proxy only that its
+// terminal has another size.
+func relaying(io spec.Stdio) func() func() <-chan os.Signal {
+	return func() func() <-chan os.Signal { return newRelay(io).signals }
+}
+
 func newRelay(io spec.Stdio) *relay {
 	r := &relay{ch: make(chan os.Signal, 64), hear: make(chan struct{}), heard: make(chan struct{})}
 	take := []os.Signal{syscall.SIGWINCH}

@@ -115,7 +115,7 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	o.Posture = a.posture
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
 	var asked termination
-	o.Signals = asked.signals
+	o.Signals = func() func() <-chan os.Signal { return asked.signals }
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if lookErr == nil && rec.Spec.RemoveImage {
 		a.removeImage(ctx, rec.Image)
