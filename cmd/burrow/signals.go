@@ -55,14 +55,19 @@ func (r *relay) serve(take []os.Signal) {
 	}
 }
 
-// obey does what the signal would have done had nobody taken it.
+// obey does what the signal would have done had nobody taken it: the Go runtime ends
+// the process for these and does nothing about the others (os/signal).
 func obey(sig os.Signal) {
-	number, ok := sig.(syscall.Signal)
-	if !ok || number == syscall.SIGWINCH {
+	switch sig {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGSTKFLT, syscall.SIGSYS:
+	default:
 		return
 	}
 	signal.Reset(sig)
-	_ = syscall.Kill(os.Getpid(), number)
+	if number, ok := sig.(syscall.Signal); ok {
+		_ = syscall.Kill(os.Getpid(), number)
+	}
 }
 
 // lastSignal is the highest number of a signal: SIGRTMAX (signal(7)).
