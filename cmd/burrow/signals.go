@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/burrow-run/burrow/engine/spec"
@@ -73,16 +74,19 @@ func obey(sig os.Signal) {
 // lastSignal is the highest number of a signal: SIGRTMAX (signal(7)).
 const lastSignal = 64
 
-// payloads are the signals that the payload gets too. SIGCHLD is the Go runtime's,
-// SIGURG its scheduler's, SIGPIPE is about our own output; what stops and continues
-// us is what the shell wants of us. The C library keeps 32 and 33.
+// ours are the signals that the payload does not get. SIGCHLD is the Go runtime's, SIGURG
+// its scheduler's, SIGPIPE is about our own output; what stops and continues us is
+// what the shell wants of us. The C library keeps 32 and 33.
+var ours = []syscall.Signal{
+	syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU,
+	syscall.SIGCONT, syscall.SIGKILL, syscall.SIGSTOP, 32, 33,
+}
+
+// payloads are the signals that the payload gets too.
 func payloads() []os.Signal {
 	var list []os.Signal
 	for n := syscall.Signal(1); n <= lastSignal; n++ {
-		switch n {
-		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT:
-		case syscall.SIGKILL, syscall.SIGSTOP, 32, 33:
-		default:
+		if !slices.Contains(ours, n) {
 			list = append(list, n)
 		}
 	}
