@@ -209,12 +209,15 @@ func (d *detachReader) fill() {
 	}
 }
 
-// hear begins to take the signals that are forwarded: before the payload runs, so that
-// none is lost. What comes at once, wait finds.
-func (r *run) hear() {
-	if r.opts.Signals != nil {
-		r.signals = r.opts.Signals()
+// listen begins to take the signals that are forwarded. From when what it returns is
+// called on they are the payload's: before it runs, so that none is lost. What comes at
+// once, wait finds.
+func (r *run) listen() (hear func()) {
+	if r.opts.Signals == nil {
+		return func() {}
 	}
+	take := r.opts.Signals()
+	return func() { r.signals = take() }
 }
 
 // wait forwards signals until the container's first process has ended.

@@ -48,6 +48,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	s.Stdio, s.Timeout = e.Stdio, e.Timeout
 	s.Log = spec.Log{} // what it prints goes to the caller, wherever the container's output goes
 	s.Security.Privileged = s.Security.Privileged || e.Privileged
+	go launch.Prepare()
 	r := &run{spec: s, opts: o}
 	defer r.cleanUp()
 	r.adopt(rec)
@@ -61,6 +62,10 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	}
 	if err := r.awaitJoin(ctx); err != nil {
 		return Exit{ID: rec.ID}, err
+	}
+	hear := func() {}
+	if !e.Detach {
+		hear = r.listen()
 	}
 	c, err := launch.Join(ctx, r.config, r.program)
 	if err != nil {
@@ -85,7 +90,7 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	}
 	defer session.restore()
 	ended := r.noteExec(c.PID(), e)
-	r.hear()
+	hear()
 	if err := c.Exec(); err != nil {
 		ended(execFailedCode(err), err)
 		return Exit{ID: rec.ID}, err

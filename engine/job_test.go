@@ -73,7 +73,7 @@ func TestJob(t *testing.T) {
 	var res outcome
 	o.Log = slog.New(slog.DiscardHandler)
 	if j.Signal != 0 {
-		o.Signals = func() <-chan os.Signal { return whenReady(j.Signal) }
+		o.Signals = func() func() <-chan os.Signal { return func() <-chan os.Signal { return whenReady(j.Signal) } }
 	}
 	o.Warn = func(s string) { res.Warnings = append(res.Warnings, s) }
 	ctx := t.Context()

@@ -26,10 +26,10 @@ type Options struct {
 	Term       string // value for TERM with a terminal; empty: xterm
 
 	Stdin, Stdout, Stderr *os.File
-	// Signals starts the delivery of what the caller is sent; nil: nothing is
-	// forwarded. It is called when the payload runs: until then a signal ends the
-	// run, and the container with it.
-	Signals func() <-chan os.Signal
+	// Signals begins to take what the caller is sent, before the container is built;
+	// nil: nothing is forwarded. What it returns is called as the payload begins to
+	// run: until then a signal ends the run, and the container with it.
+	Signals func() (hear func() <-chan os.Signal)
 	// Pull fetches an image that is not there; nil: it never is.
 	Pull func(ctx context.Context, image string, p spec.Pull) error
 	// Adopt makes the plan of an image in an additional store, or makes it anew;

@@ -78,6 +78,7 @@ func Run(ctx context.Context, s spec.Spec, o Options) (_ Exit, err error) {
 
 // through takes the steps and then lets the payload run until its end.
 func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
+	go prepare()
 	for _, st := range steps {
 		if err := ctx.Err(); err != nil {
 			return Exit{ID: r.id}, err
@@ -105,6 +106,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.awaitCgroup(ctx); err != nil {
 		return Exit{ID: r.id}, err
 	}
+	hear := r.listen()
 	c, err := launch.Create(ctx, r.config, r.program)
 	if err != nil {
 		return Exit{ID: r.id}, err
@@ -142,7 +144,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
-	r.hear()
+	hear()
 	if err := c.Exec(); err != nil {
 		return Exit{ID: r.id}, err
 	}

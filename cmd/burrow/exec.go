@@ -47,7 +47,7 @@ func (a *app) execCommand() *cobra.Command {
 				return err
 			}
 			o := a.engineOptions(c, uids, gids)
-			o.Signals = func() <-chan os.Signal { return forwarded(e.Stdio) }
+			o.Signals = relaying(e.Stdio)
 			exit, err := engine.Exec(cmd.Context(), args[0], e, o)
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // stages 0 to 2, in C
 
 	"github.com/burrow-run/burrow/engine/launch"
+	"github.com/burrow-run/burrow/userns/nsjoin"
 )
 
 // isInit recognises libcontainer's own convention: it starts us with "init" and
@@ -21,6 +22,7 @@ func isInit(args []string) bool {
 func libcontainerInit() int {
 	debug.SetGCPercent(-1) // it lives for some milliseconds
 	launch.EndWithStarter(os.Getenv)
+	nsjoin.EndBySignals()
 	launch.ShareKeyring(os.Getenv)
 	libcontainer.Init()
 	return 255 // Init does not return

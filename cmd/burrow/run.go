@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +59,7 @@ func (a *app) runCommand() *cobra.Command {
 		if s.Stdio.Detach || onTerminal || s.Restart.Policy != spec.RestartNo || s.Log.Stored() || s.Healthcheck.Restarts() {
 			return a.runSupervised(cmd.Context(), c, s, o)
 		}
-		o.Signals = func() <-chan os.Signal { return forwarded(s.Stdio) }
+		o.Signals = relaying(s.Stdio)
 		o.Posture = func(p posture.Report) { a.printPosture(a.err, p, s.SecurityReport) }
 		if err := a.startNamed(cmd.Context(), c, s.Requires); err != nil {
 			return err
@@ -131,19 +129,6 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
-}
-
-// forwarded are the signals that the payload gets too. SIGCHLD is the Go
-// runtime's, SIGURG its scheduler's, SIGPIPE is about our own output.
-func forwarded(io spec.Stdio) <-chan os.Signal {
-	ch := make(chan os.Signal, 64)
-	if io.SigProxy {
-		signal.Notify(ch)
-		signal.Reset(syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT)
-		return ch
-	}
-	signal.Notify(ch, syscall.SIGWINCH)
-	return ch
 }
 
 // pullFunc fetches an image with the executable that can.

@@ -115,7 +115,7 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	o.Posture = a.posture
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
 	var asked termination
-	o.Signals = asked.signals
+	o.Signals = func() func() <-chan os.Signal { return asked.signals }
 	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if lookErr == nil && rec.Spec.RemoveImage {
 		a.removeImage(ctx, rec.Image)
@@ -325,7 +325,7 @@ func (a *app) startAttached(ctx context.Context, rec engine.Record, io spec.Stdi
 // serve connects this command with a container until one of them goes.
 func (a *app) serve(ctx context.Context, conn net.Conn, rec engine.Record, io spec.Stdio) error {
 	exit, err := engine.Serve(ctx, conn, rec, engine.ServeOptions{
-		In: a.in, Out: a.out, Err: a.err, Stdio: io, TTY: rec.Spec.Stdio.TTY, Signals: forwarded(io),
+		In: a.in, Out: a.out, Err: a.err, Stdio: io, TTY: rec.Spec.Stdio.TTY, Signals: newRelay(io).signals(),
 	})
 	if err != nil {
 		return err

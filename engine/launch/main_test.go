@@ -11,7 +11,7 @@ import (
 
 	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/nstest"
-	_ "github.com/burrow-run/burrow/userns/nsjoin" // the gate
+	"github.com/burrow-run/burrow/userns/nsjoin" // the gate
 )
 
 // The tests run as root of a user namespace; this executable is also the gate,
@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "init" && os.Getenv("_LIBCONTAINER_INITPIPE") != "" {
 		runtime.LockOSThread()
 		EndWithStarter(os.Getenv)
+		nsjoin.EndBySignals()
 		libcontainer.Init()
 		os.Exit(255)
 	}

@@ -167,7 +167,7 @@ func (c *Container) Exec() error {
 }
 
 // killed says whether the process has ended because somebody wanted it to: it got
-// SIGKILL, or one of the signals that EndWithStarter passes on.
+// SIGKILL, or one of the signals that nsjoin.EndBySignals is about.
 func (c *Container) killed() bool {
 	fd, err := unix.PidfdOpen(c.PID(), 0)
 	if err != nil {

@@ -2,8 +2,6 @@ package launch
 
 import (
 	"errors"
-	"os"
-	"os/signal"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -22,32 +20,7 @@ import (
 func EndWithStarter(getenv func(string) string) {
 	if status := statusPipe(getenv); status >= 0 {
 		go endWith(status)
-		endBySignal()
 	}
-}
-
-// endBySignal makes a signal that would end the payload end this process as it
-// would: with that exit code, for the kernel discards what the first process of a
-// PID namespace sends itself, and the Go runtime then exits with 2, or tells the
-// container's standard error what its goroutines do. exec(2) takes the handlers
-// away; what is ignored must stay so, for the payload.
-func endBySignal() {
-	var caught []os.Signal
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGTERM} {
-		if !signal.Ignored(sig) {
-			caught = append(caught, sig)
-		}
-	}
-	if len(caught) == 0 { // Notify would take it for all
-		return
-	}
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, caught...)
-	go func() {
-		if sig, ok := (<-ch).(unix.Signal); ok {
-			unix.Exit(exitSignal + int(sig))
-		}
-	}()
 }
 
 // endWith waits until nobody can read from the pipe whose write end status is.

@@ -35,6 +35,9 @@ void burrow_find_cgroup(const char *initpipe);
 /* guard.c: leaves a process behind that ends the cgroup with the command, if it is marked so. */
 void burrow_guard(int cgroup, pid_t command);
 
+/* ending.c: a signal that would end the payload ends this process with its number plus 128. */
+void burrow_end_by_signals(void);
+
 /* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
 long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);
 

@@ -7,6 +7,8 @@ package nsjoin
 // born.c sees every clone(2) that C code of this executable asks for.
 #cgo LDFLAGS: -Wl,--wrap=clone
 extern void burrow_enter(int argc, char **argv);
+extern void burrow_end_by_signals(void);
+#pragma GCC diagnostic ignored "-Wunused-parameter" // of what cgo makes to call it
 
 // Priority 101 is the earliest an application may have: before libcontainer's
 // own constructor, which has no business in the anchor or in the gate.
@@ -74,6 +76,11 @@ func LoginUIDErr() error {
 	}
 	return fmt.Errorf("write loginuid: %w", syscall.Errno(C.burrow_loginuid_errno))
 }
+
+// EndBySignals makes a signal that would end the payload end this process, which is
+// libcontainer's first in the container, as it would: with that exit code. What is
+// ignored stays so. exec(2) takes the handlers away.
+func EndBySignals() { C.burrow_end_by_signals() }
 
 // stepNames follow enum join_step in enter.h.
 var stepNames = []string{
