@@ -276,6 +276,7 @@ func (r *run) forward(c *launch.Container, s *session, sig os.Signal) {
 		return
 	}
 	if r.sup != nil { // its supervisor is to end, and the container with it
+		r.recall()
 		_ = c.Signal(r.record.stopSignal())
 		return
 	}

@@ -11,6 +11,7 @@
 //	  launch/       libcontainer, the gate, the payload
 //	  attach.go signals.go   until it ends
 //	  record.go     what others may know of it
+//	  supervise.go settle.go resume.go   the same in the background: once it runs, by the program executed anew
 //
 // Here the siblings meet: userns, slirp and security do not know each other.
 // Engine prints nothing, reads no environment and exits nowhere; the command

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ import (
 	"github.com/burrow-run/burrow/internal/nstest"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/probe"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // A container's parent confines itself and leaves mounts to die with it. So
@@ -43,6 +45,7 @@ type job struct {
 	Home     string
 	Cwd      string
 	Again    bool
+	Settle   string         // what comes of it: "", nobody tries; "refused"; "done"
 	Deadline time.Duration  // then the caller gives up
 	Signal   syscall.Signal // what the caller is sent once the payload says "ready"
 }
@@ -56,6 +59,7 @@ type outcome struct {
 	Warnings []string
 	Record   Record
 	Started  bool
+	Settled  bool // another program has seen the end
 
 	stdout, stderr string
 }
@@ -116,11 +120,40 @@ func perform(ctx context.Context, j job, o Options, res *outcome) (err error) {
 	case "create":
 		res.Record, err = Create(ctx, j.Spec, o)
 	case "supervise":
-		res.Exit, err = Supervise(ctx, j.ID, o, SuperviseOptions{Started: func() { res.Started = true }, Again: j.Again})
+		if fd, err := strconv.Atoi(os.Getenv(stateVar)); err == nil {
+			res.Started, res.Settled = true, true
+			res.Exit, err = Resume(ctx, os.NewFile(uintptr(fd), "state"), o)
+			return err
+		}
+		so := SuperviseOptions{Started: func() { res.Started = true }, Again: j.Again}
+		switch j.Settle {
+		case "refused":
+			so.Settle = func(_, _, _ *os.File) error { return unix.ENOMEM }
+		case "done":
+			so.Settle = settleJob
+		}
+		res.Exit, err = Supervise(ctx, j.ID, o, so)
 	case "exec":
 		res.Exit, err = Exec(ctx, j.ID, j.Exec, o)
 	}
 	return err
+}
+
+// stateVar has the number of the file that a job resumes from.
+const stateVar = "BURROW_TEST_STATE"
+
+// settleJob executes the same job again, which resumes.
+func settleJob(state, mounts, cwd *os.File) error {
+	fd, err := sys.Inherit(state)
+	if err != nil {
+		return err
+	}
+	for fd := range 7 { // libcontainer has closed them to others
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	return sys.ExecFrom(mounts, cwd, "/proc/self/exe", os.Args, append(os.Environ(), stateVar+"="+strconv.Itoa(fd)))
 }
 
 // started is a job whose child runs.

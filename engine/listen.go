@@ -20,6 +20,16 @@ const acceptPause = 100 * time.Millisecond
 
 // listenOwn hands connections of the same user to serve, one after the other.
 func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
+	l, err := openOwn(path)
+	if err != nil {
+		return nil, err
+	}
+	go serveOwn(l, serve)
+	return func() { l.Close() }, nil
+}
+
+// openOwn lets connections come that serveOwn takes. Closing it removes the socket.
+func openOwn(path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -34,24 +44,27 @@ func listenOwn(path string, serve func(net.Conn)) (stop func(), err error) {
 		l.Close()
 		return nil, err
 	}
-	go func() {
-		for {
-			conn, err := l.AcceptUnix()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil { // no descriptor is left, for now
-				time.Sleep(acceptPause)
-				continue
-			}
-			if !sameUser(conn) {
-				conn.Close()
-				continue
-			}
-			serve(conn)
+	return l, nil
+}
+
+// serveOwn returns when l is closed. Only processes of the same user are let in: the
+// directory's mode says so, and SO_PEERCRED once more.
+func serveOwn(l *net.UnixListener, serve func(net.Conn)) {
+	for {
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
 		}
-	}()
-	return func() { l.Close() }, nil
+		if err != nil { // no descriptor is left, for now
+			time.Sleep(acceptPause)
+			continue
+		}
+		if !sameUser(conn) {
+			conn.Close()
+			continue
+		}
+		serve(conn)
+	}
 }
 
 func sameUser(conn *net.UnixConn) bool {

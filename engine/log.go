@@ -84,15 +84,20 @@ func (s *supervised) openLog(r *run) error {
 		}
 		return err
 	}
-	format := logFormat(l)
-	if format == "" {
+	if logFormat(l) == "" {
 		return nil
 	}
-	w, err := ctrlog.Create(logFile(l, r.dir), ctrlog.Options{Format: format, MaxSize: l.MaxSize, MaxFile: l.MaxFile})
+	w, err := ctrlog.Create(logFile(l, r.dir), r.logOptions())
 	if err == nil {
 		s.log = w
 	}
 	return err
+}
+
+// logOptions are those of a log that is a file.
+func (r *run) logOptions() ctrlog.Options {
+	l := r.spec.Log
+	return ctrlog.Options{Format: logFormat(l), MaxSize: l.MaxSize, MaxFile: l.MaxFile}
 }
 
 func (r *run) logTag() spec.LogTag {

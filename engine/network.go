@@ -124,7 +124,7 @@ func (n *network) start(ctx context.Context, r *run) (err error) {
 }
 
 func (n *network) connect(ctx context.Context, r *run) (err error) {
-	n.session, err = slirp.Start(ctx, n.ns, n.mode, slirp.Options{Ports: n.ports, Logger: r.opts.Log})
+	n.session, err = slirp.Start(ctx, n.ns, n.mode, slirp.Options{Ports: n.ports, Logger: r.opts.Log, Hold: r.settles()})
 	return err
 }
 

@@ -60,7 +60,7 @@ func (r *run) compilePolicy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.later(func() { _ = level.Close() })
+		r.keep(level.File())
 		options.Level = level.Value
 	}
 	if r.policy, err = security.Compile(options, host); err != nil {

@@ -187,6 +187,10 @@ func (r *run) ended(e Exit) {
 	}
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, e.Code(), time.Now().UTC()
 	r.record.OOMKilled = e.OOMKilled
+	if r.lost { // what is not known is not written
+		_ = saveEnding(r.dir, r.record)
+		return
+	}
 	if err := saveRecord(r.dir, r.record); err != nil {
 		if inPlace := saveEnding(r.dir, r.record); inPlace != nil {
 			r.warn("exit status is not recorded: %v", errors.Join(err, inPlace))

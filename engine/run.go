@@ -58,6 +58,12 @@ type run struct {
 	level      string                                                  // SELinux level of a running container that is joined
 
 	locks []*os.File // of volumes, until they are this container's
+	hold  *os.File   // the claim of a supervised container's directory
+	held  []*os.File // whose locks last as long as the container
+
+	settleWith func(state, mounts, cwd *os.File) error // see SuperviseOptions.Settle
+	resumed    bool                                    // its start was an earlier program's: the record is not known
+	lost       bool                                    // nor can it be read
 
 	kept func()   // called once the payload has run: without --rm the container stays
 	undo []func() // in reverse order, whatever happens
@@ -92,10 +98,6 @@ func (r *run) through(ctx context.Context, steps []step) (Exit, error) {
 	return r.execute(ctx)
 }
 
-// reclaimGrace is how long a run that has ended goes on cleaning up after
-// others. What is left then is for the next one.
-const reclaimGrace = 200 * time.Millisecond
-
 // execute builds the container, lets the payload run once the network is
 // there, and waits for its end.
 func (r *run) execute(ctx context.Context) (Exit, error) {
@@ -122,16 +124,20 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 	if err := r.started(ctx, c.PID()); err != nil {
 		return Exit{ID: r.id}, err
 	}
-	mounts, release := "", func() {}
+	mounts, pin := "", (*os.File)(nil)
 	if r.spec.Namespaces.PID.Mode != spec.NamespacePrivate {
-		mounts, release = pinMounts(c.PID()) // while it surely lives
+		mounts, pin = pinMounts(c.PID()) // while it surely lives
 	}
-	defer release()
+	defer pin.Close()
 	session, err := r.attach(c)
 	if err != nil {
 		return Exit{ID: r.id}, err
 	}
 	defer session.restore()
+	settles := r.settles()
+	if r.sup != nil && !settles {
+		r.sup.serve(session)
+	}
 	if r.initialize {
 		if released, err := r.awaitRelease(ctx, c); err != nil {
 			return Exit{ID: r.id}, err
@@ -152,6 +158,9 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		return Exit{ID: r.id}, err
 	}
 	r.stepDone("exec", begin)
+	if settles {
+		return r.settle(ctx, c, session, mounts, pin)
+	}
 	r.tellReady()
 	r.startChecks()
 	r.confineSelf()
@@ -161,45 +170,7 @@ func (r *run) execute(ctx context.Context) (Exit, error) {
 		r.noteStart()
 	}()
 	r.running()
-	reclaimed := r.reclaim(ctx)
-	unwatch := r.watchHealth(ctx) // before the image is forgotten
-	if r.sup != nil {
-		ended := make(chan struct{})
-		defer close(ended)
-		r.forget()
-		go idle(ended, noted, reclaimed)
-	}
-	exit, err := r.wait(ctx, c, session)
-	exit.Again = unwatch()
-	r.killStragglers(mounts)
-	<-noted
-	if err != nil {
-		_ = settleTrail(r.opts.Dirs, r.record, true)
-		return Exit{ID: r.id}, err
-	}
-	exit.OOMKilled = r.outOfMemory(exit)
-	settleExecs(r.opts.Dirs, r.record, true)
-	r.noteEnd(exit)
-	r.ended(exit)
-	select {
-	case <-reclaimed:
-	case <-time.After(reclaimGrace):
-	}
-	return exit, nil
-}
-
-// confineSelf takes from this process what it does not need any more now that
-// the payload runs: whoever took it over through the payload's output or its
-// network must not get further. Being unable to is no reason to end the payload.
-// With --restart and --rmi it will have to execute itself or another of our programs.
-func (r *run) confineSelf() {
-	err := sys.Undumpable()
-	if program := security.MonitorProgram(); program != nil && !r.startsPrograms() {
-		err = errors.Join(err, sys.FilterAllThreads(program))
-	}
-	if err != nil {
-		r.warn("this process is not confined: %v", err)
-	}
+	return r.watch(ctx, c, session, mounts, noted, r.reclaim(ctx))
 }
 
 // cleanUp undoes what the run made, last first. What it cannot undo, a later
@@ -211,6 +182,12 @@ func (r *run) cleanUp() {
 }
 
 func (r *run) later(f func()) { r.undo = append(r.undo, f) }
+
+// keep holds a file, and its locks, until the container has ended.
+func (r *run) keep(f *os.File) {
+	r.held = append(r.held, f)
+	r.later(func() { f.Close() })
+}
 
 func (r *run) warn(format string, args ...any) {
 	if r.opts.Warn != nil {

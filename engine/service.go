@@ -140,10 +140,12 @@ func (r *run) tellMain() {
 // tellReady says that the payload runs, unless it says itself when it is ready,
 // or a health check does.
 func (r *run) tellReady() {
-	if r.manager != nil && r.sdnotify() == spec.SDNotifyConmon {
+	if r.readyByStart() {
 		r.tell("READY=1\n" + mainPID())
 	}
 }
+
+func (r *run) readyByStart() bool { return r.manager != nil && r.sdnotify() == spec.SDNotifyConmon }
 
 // tellHealthy says that the payload is ready if that depends on its health.
 func (r *run) tellHealthy() {

@@ -19,13 +19,14 @@ func mountNamespace(pid int) string {
 }
 
 // pinMounts keeps a container's mount namespace, and with it its number, from
-// becoming another's once the container has ended. release lets it go.
-func pinMounts(pid int) (mounts string, release func()) {
+// becoming another's once the container has ended, as long as the file is open. Without
+// a process it is nil.
+func pinMounts(pid int) (mounts string, pin *os.File) {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
 	if err != nil {
-		return "", func() {}
+		return "", nil
 	}
-	return mountNamespace(pid), func() { f.Close() }
+	return mountNamespace(pid), f
 }
 
 // killStragglers ends what the first process of a container has left behind. In

@@ -7,32 +7,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/audit"
-	"github.com/burrow-run/burrow/engine/ctrlog"
-	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/internal/sys"
 )
-
-// supervised connects a container with its log and with whoever is attached,
-// in place of the caller's own terminal.
-type supervised struct {
-	hub    *hub
-	log    logWriter  // nil: --log-driver=none or passthrough
-	ends   []*os.File // the container's ends of the pipes, closed once it has them
-	pipes  map[ctrlog.Stream]*os.File
-	copied sync.WaitGroup
-	// writing counts the streams whose output somebody is being waited for to take.
-	writing atomic.Int32
-}
 
 // SuperviseOptions are what Supervise needs besides Options.
 type SuperviseOptions struct {
@@ -49,6 +33,11 @@ type SuperviseOptions struct {
 	// Released puts into words, for who has called Release, why the payload never
 	// ran. Needed with Initialize.
 	Released func(error) []byte
+	// Settle executes a program, with the calling thread, that calls Resume with the file
+	// state. First it goes to the mount namespace mounts and the directory cwd, which the
+	// thread has left. It returns only if it could not. Nil: this program waits for the
+	// container's end itself.
+	Settle func(state, mounts, cwd *os.File) error
 }
 
 // Supervise starts a created container and stays its parent until it ends. It
@@ -63,7 +52,7 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if err != nil {
 		return Exit{ID: rec.ID}, err
 	}
-	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started, initialize: so.Initialize}
+	r := &run{spec: rec.Spec, opts: o, onStarted: so.Started, initialize: so.Initialize, settleWith: so.Settle, hold: hold}
 	defer r.cleanUp()
 	r.later(func() { hold.Close() })
 	if !so.Again {
@@ -78,26 +67,30 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	if err := r.announce(); err != nil {
 		return Exit{ID: rec.ID}, err
 	}
-	r.sup = &supervised{hub: newHub(), pipes: map[ctrlog.Stream]*os.File{}}
-	if so.Client != nil {
-		r.sup.hub.add(so.Client, true)
-	}
+	r.sup = newSupervised(so.Client)
 	if err := r.sup.openLog(r); err != nil {
 		r.failed(err)
 		return Exit{ID: r.id}, err
 	}
 	steps := append([]step{{"find image", r.findImage}, {"compile policy", r.compilePolicy}}, startSteps(r)...)
 	exit, err := r.through(ctx, steps)
+	if err != nil && so.Released != nil {
+		r.sup.hub.run(so.Released(err))
+	}
+	return r.say(exit, err)
+}
+
+// say closes the log, and tells the end to whoever is attached.
+func (r *run) say(exit Exit, err error) (Exit, error) {
 	if err != nil {
-		if so.Released != nil {
-			r.sup.hub.run(so.Released(err))
-		}
+		r.recall()
 		r.failed(err)
 		exit.Status = syscall.WaitStatus(exitFailed << 8)
 	}
 	if r.sup.log != nil {
 		_ = r.sup.log.Close()
 	}
+	r.sup.greet()
 	r.sup.hub.end(uint32(exit.Status))
 	return exit, err
 }
@@ -184,8 +177,8 @@ func (r *run) writeCreated(ctx context.Context) error {
 // failed notes why the payload never ran. With --rm nothing of the container stays.
 func (r *run) failed(why error) {
 	r.note(audit.Failed, func(a *audit.Record) { a.Error = why.Error() })
-	if r.spec.Remove {
-		return // adopt has seen to it
+	if r.spec.Remove || r.lost {
+		return // adopt has seen to it; what is not known is not written
 	}
 	r.record.Exited, r.record.ExitCode, r.record.Finished = true, exitFailed, time.Now().UTC()
 	r.record.Error = why.Error()
@@ -205,89 +198,6 @@ func (r *run) adopt(rec Record) {
 		// The image it was made of, whatever has that name today.
 		r.spec.Image, r.spec.Pull.Policy = rec.ImageID, spec.PullNever
 	}
-}
-
-// wire gives the container its standard streams.
-func (s *supervised) wire(r *run) error {
-	stop, err := s.hub.listen(attachSocket(r.opts.Dirs, r.id))
-	if err != nil {
-		return err
-	}
-	r.later(stop)
-	if r.spec.Stdio.TTY {
-		return nil // the container makes its terminal itself
-	}
-	if r.spec.Log.Driver == spec.LogPassthrough {
-		s.hub.connect(nil, nil)
-		r.config.Stdin, r.config.Stdout, r.config.Stderr = r.opts.Stdin, r.opts.Stdout, r.opts.Stderr
-		return nil
-	}
-	for _, stream := range []ctrlog.Stream{ctrlog.Stdout, ctrlog.Stderr} {
-		read, write, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		s.pipes[stream], s.ends = read, append(s.ends, write)
-	}
-	r.config.Stdout, r.config.Stderr = s.ends[0], s.ends[1]
-	var stdin *os.File
-	if r.spec.Stdio.Interactive {
-		read, write, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		stdin = read
-		s.hub.connect(write, nil)
-	} else {
-		if stdin, err = os.OpenFile(os.DevNull, os.O_RDONLY, 0); err != nil {
-			return err
-		}
-		s.hub.connect(nil, nil)
-	}
-	s.ends = append(s.ends, stdin)
-	r.config.Stdin = stdin
-	return nil
-}
-
-// attach starts the copying. The session it returns has no terminal of its own.
-func (s *supervised) attach(c *launch.Container) *session {
-	for _, f := range s.ends {
-		f.Close()
-	}
-	switch {
-	case c.Console != nil:
-		s.hub.connect(c.Console, func(rows, cols uint16) {
-			_ = unix.IoctlSetWinsize(int(c.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
-		})
-		s.copy(ctrlog.Stdout, frameStdout, c.Console)
-	case len(s.pipes) > 0:
-		s.copy(ctrlog.Stdout, frameStdout, s.pipes[ctrlog.Stdout])
-		s.copy(ctrlog.Stderr, frameStderr, s.pipes[ctrlog.Stderr])
-	}
-	out := &session{copied: make(chan struct{}), left: make(chan struct{}), writing: &s.writing}
-	go func() {
-		s.copied.Wait()
-		close(out.copied)
-	}()
-	return out
-}
-
-func (s *supervised) copy(stream ctrlog.Stream, kind frameKind, from *os.File) {
-	s.copied.Go(func() {
-		for {
-			err := readReady(from, func(b []byte) {
-				s.writing.Add(1)
-				if s.log != nil {
-					_ = s.log.Write(stream, b) // a full disk must not stop the payload
-				}
-				s.hub.output(kind, b)
-				s.writing.Add(-1)
-			})
-			if err != nil {
-				return // EOF, or EIO from a terminal whose last user is gone
-			}
-		}
-	})
 }
 
 // attachSocket has a short name: a socket's path has at most 107 bytes.

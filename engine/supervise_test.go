@@ -32,7 +32,13 @@ func created(t *testing.T, d paths.Dirs, s spec.Spec) Record {
 // supervising starts a container with a supervisor and waits until it runs.
 func supervising(t *testing.T, d paths.Dirs, rec Record) (*started, Record) {
 	t.Helper()
-	child := start(t, job{Verb: "supervise", ID: rec.ID, Dirs: d}, nil)
+	return supervisingAs(t, d, rec, "")
+}
+
+// supervisingAs also says whether the supervisor settles.
+func supervisingAs(t *testing.T, d paths.Dirs, rec Record, settle string) (*started, Record) {
+	t.Helper()
+	child := start(t, job{Verb: "supervise", ID: rec.ID, Dirs: d, Settle: settle}, nil)
 	waitFor(t, "the container", func() bool {
 		now, err := LoadRecord(rec.dir)
 		rec = now
@@ -42,12 +48,18 @@ func supervising(t *testing.T, d paths.Dirs, rec Record) (*started, Record) {
 }
 
 func TestSupervise(t *testing.T) {
+	for _, settle := range []string{"", "refused", "done"} {
+		t.Run("settle="+settle, func(t *testing.T) { testSupervise(t, settle) })
+	}
+}
+
+func testSupervise(t *testing.T, settle string) {
 	d := testDirs(t)
 	testImage(t, d, nil)
 	s := shell("echo out; echo err >&2; read x; echo got $x; exit 5")
 	s.Stdio.Interactive, s.Remove, s.Name = true, false, "sup"
 	rec := created(t, d, s)
-	child, rec := supervising(t, d, rec)
+	child, rec := supervisingAs(t, d, rec, settle)
 	conn, err := Attach(d, rec)
 	must(t, err)
 	defer conn.Close()
@@ -57,7 +69,7 @@ func TestSupervise(t *testing.T) {
 		t.Errorf("%q %#x %v", out, status, err)
 	}
 	res := child.wait(t)
-	if res.Exit.Code() != 5 || res.Error != "" || !res.Started {
+	if res.Exit.Code() != 5 || res.Error != "" || !res.Started || res.Settled != (settle == "done") {
 		t.Errorf("%+v", res)
 	}
 	log := readFile(t, LogPath(d, rec))
@@ -80,7 +92,7 @@ func TestSupervise(t *testing.T) {
 	if res := do(t, job{Verb: "supervise", ID: rec.ID, Dirs: d, Again: true}); !strings.Contains(res.Error, errStopped.Error()) {
 		t.Errorf("restarted by itself although stopped: %+v", res)
 	}
-	child, again := supervising(t, d, rec)
+	child, again := supervisingAs(t, d, rec, settle)
 	if !again.Created.Equal(rec.Created) || again.stopped() {
 		t.Errorf("made %s, stopped: %v", again.Created, again.stopped())
 	}
@@ -132,12 +144,18 @@ func TestSuperviseFails(t *testing.T) {
 }
 
 func TestSupervisedTerminal(t *testing.T) {
+	for _, settle := range []string{"", "refused", "done"} {
+		t.Run("settle="+settle, func(t *testing.T) { testSupervisedTerminal(t, settle) })
+	}
+}
+
+func testSupervisedTerminal(t *testing.T, settle string) {
 	d := testDirs(t)
 	testImage(t, d, nil)
 	s := shell("stty size; read x; stty size; tty")
 	s.Stdio.TTY, s.Stdio.Interactive, s.Log.Driver = true, true, "none"
 	rec := created(t, d, s)
-	child, rec := supervising(t, d, rec)
+	child, rec := supervisingAs(t, d, rec, settle)
 	conn, err := Attach(d, rec)
 	must(t, err)
 	must(t, writeFrame(conn, frameResize, []byte{33, 0, 99, 0}))

@@ -79,7 +79,7 @@ func (r *run) holdVolume(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	r.later(func() { use.Close() })
+	r.keep(use)
 	return r.claimVolume(s, v, both)
 }
 
@@ -93,7 +93,7 @@ func (r *run) holdTmpfs(s volume.Store, name string) error {
 	if err != nil {
 		return err
 	}
-	r.later(func() { use.Close() })
+	r.keep(use)
 	return nil
 }
 

@@ -293,10 +293,3 @@ func (h *hub) end(status uint32) {
 	case <-time.After(lastWords):
 	}
 }
-
-// listen serves the container's attach socket until the returned function is
-// called. Only processes of the same user are let in: the directory's mode says
-// so, and SO_PEERCRED once more.
-func (h *hub) listen(path string) (stop func(), err error) {
-	return listenOwn(path, func(conn net.Conn) { h.add(conn, false) })
-}

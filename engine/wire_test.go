@@ -232,7 +232,7 @@ func TestHubListens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	must(t, os.WriteFile(path, nil, 0o600)) // of a supervisor that was killed
 	h := newHub()
-	stop, err := h.listen(path)
+	stop, err := listenOwn(path, func(conn net.Conn) { h.add(conn, false) })
 	must(t, err)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -251,7 +251,7 @@ func TestHubListens(t *testing.T) {
 	if exists(path) {
 		t.Error("the socket stays")
 	}
-	if _, err := h.listen("/nosuch/dir/s"); err == nil {
+	if _, err := openOwn("/nosuch/dir/s"); err == nil {
 		t.Error("listens nowhere")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,4 +228,34 @@ func TestSliceOutlivesItsVariable(t *testing.T) {
 	if _, err := l.Take(t.Context(), Need{Container: "b"}); !errors.Is(err, ErrExhausted) {
 		t.Errorf("Take = %v, want ErrExhausted", err)
 	}
+}
+
+// A process that executes another program holds what it held, and can give it back.
+func TestResume(t *testing.T) {
+	l := openTest(t, 65536)
+	s := mustTake(t, l, Need{Container: "c", Image: "img", Size: 2048})
+	ended := sys.ProcID{PID: os.Getpid(), Start: 1} // so nothing but the lock holds
+	if err := s.Record(t.Context(), ended); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(s.File().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.File().Close() // as execve(2) would, but for what is inherited
+	again, err := OpenLedger(l.dir, 65536, LedgerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Take(t.Context(), Need{Container: "d", Exact: &s.Ref}); !errors.Is(err, ErrHeld) {
+		t.Errorf("it is not held: %v", err)
+	}
+	r := again.Resume("c", ended, s.Strides(), os.NewFile(uintptr(fd), "holds"))
+	if err := r.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := again.List(); err != nil || len(list) != 0 {
+		t.Errorf("%+v %v", list, err)
+	}
+	mustTake(t, again, Need{Container: "d", Exact: &s.Ref})
 }

@@ -120,3 +120,18 @@ func (s *Slice) File() *os.File {
 	defer s.mu.Unlock()
 	return s.hold
 }
+
+// Strides are the numbers of the slice's strides, for Resume.
+func (s *Slice) Strides() []uint32 { return s.numbers }
+
+// Resume is a slice that this process holds since before it executed this program: of
+// the container with this ID and init process. hold is what File was, and becomes the
+// slice's. It can be released, and tells nothing else.
+func (l *Ledger) Resume(container string, init sys.ProcID, strides []uint32, hold *os.File) *Slice {
+	s := &Slice{
+		ledger: l, numbers: strides, hold: hold, done: make(chan struct{}),
+		holder: cellHolder{Container: container, Owner: l.self, Init: init},
+	}
+	go s.pin()
+	return s
+}

@@ -44,7 +44,10 @@ func newDialer(ns *Netns, info Info) (*dialer, error) {
 			}
 		}
 	})
-	return d, <-joined
+	if err := <-joined; err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func (d *dialer) close() { close(d.quit) }

@@ -20,6 +20,9 @@
 // and, for the files that go with it, ResolvConf and HostsFile. What the
 // network looks like inside (Mode.Info) is known before anything runs.
 //
+// A process that executes another program meanwhile asks for Options.Hold, calls
+// HandOver, and executes it within Session.Exec; that program calls Resume.
+//
 // The namespace belongs to the caller's user namespace, the anchor, not to the
 // container's: root in the container cannot reconfigure it, add devices, open
 // raw sockets, or see more of the traffic than any process in it. What such

@@ -22,11 +22,13 @@ import (
 // that started it ends, slirp4netns also sees a pipe close, and Close kills it
 // through the pidfd that os.Process holds, so that never a reused PID is hit.
 type helper struct {
-	name string
-	cmd  *exec.Cmd
-	log  tail
-	done chan struct{} // closed when the process has been reaped
-	err  error         // why it ended; valid after done
+	name  string
+	proc  *os.Process
+	words *os.File // what it prints arrives here
+	log   tail
+	jobs  chan func()   // for the thread that it lives with
+	done  chan struct{} // closed when the process has been reaped
+	err   error         // why it ended; valid after done
 }
 
 // startHelper runs cmd, which is complete but for what confines it and for
@@ -37,14 +39,18 @@ type helper struct {
 // and then goes away with it. What the jail does to that thread, the helper
 // inherits.
 func startHelper(cmd *exec.Cmd, j jail) (*helper, error) {
-	h := &helper{name: cmd.Args[0], cmd: cmd, done: make(chan struct{})}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer write.Close()
+	h := &helper{name: cmd.Args[0], words: read, jobs: make(chan func()), done: make(chan struct{})}
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
 	if cmd.Stdout == nil {
-		cmd.Stdout = &h.log
+		cmd.Stdout = write
 	}
-	cmd.Stderr = &h.log
-	cmd.WaitDelay = time.Second
+	cmd.Stderr = write
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		Setsid:    true, // Ctrl-C is for the container
@@ -56,24 +62,53 @@ func startHelper(cmd *exec.Cmd, j jail) (*helper, error) {
 			return false
 		}
 		err := cmd.Start()
-		if err != nil {
-			started <- err
-			return false
+		started <- err
+		for err == nil {
+			select {
+			case job := <-h.jobs:
+				job()
+			case <-h.done:
+				return false
+			}
 		}
-		started <- nil
-		h.err = cmd.Wait()
-		close(h.done)
 		return false
 	})
 	if err := <-started; err != nil {
+		read.Close()
 		return nil, err
 	}
+	h.proc = cmd.Process
+	go h.watch(cmd.Wait)
 	return h, nil
 }
 
+// watch returns when the helper has ended. The wait itself is short: the thread that it
+// takes is not kept for it.
+func (h *helper) watch(wait func() error) {
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = h.log.ReadFrom(h.words)
+	}()
+	pidfd, err := sys.OpenPidfd(h.pid())
+	if err == nil {
+		_ = sys.AwaitEnd(pidfd)
+		pidfd.Close()
+	}
+	h.err = wait()
+	select {
+	case <-read:
+	case <-time.After(time.Second): // somebody else has it too
+	}
+	h.words.Close()
+	close(h.done)
+}
+
+func (h *helper) pid() int { return h.proc.Pid }
+
 // kill ends the helper and waits until it is gone, which takes 0.4 ms.
 func (h *helper) kill() {
-	_ = h.cmd.Process.Kill() // ErrProcessDone is what we want
+	_ = h.proc.Kill() // ErrProcessDone is what we want
 	<-h.done
 }
 
@@ -115,7 +150,7 @@ func (h *helper) awaitReady(ctx context.Context, r *os.File) error {
 // awaitFilter waits until the helper has loaded its seccomp filter. pasta does
 // so a moment after it has said that it is ready.
 func (h *helper) awaitFilter(ctx context.Context) error {
-	status := fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid)
+	status := fmt.Sprintf("/proc/%d/status", h.pid())
 	for {
 		b, err := os.ReadFile(status)
 		if err == nil && bytes.Contains(b, []byte("\nSeccomp:\t2\n")) {

@@ -24,6 +24,10 @@ type jail struct {
 	program string // what will be executed
 	netns   string // "" or where to show the namespace, for who needs a path
 	ns      *os.File
+	// returns: the thread will leave it, and execute this program. So it cannot have
+	// no_new_privs, which would stay. Helpers set it themselves with their filters, and
+	// before that there is nothing to gain: no mount in here honours set-user-ID bits.
+	returns bool
 }
 
 // Inside the jail.
@@ -32,7 +36,7 @@ const (
 	dnsDir    = "/run/resolv"
 )
 
-// enter puts the calling thread into the jail, for good.
+// enter puts the calling thread into the jail.
 //
 // Should: build a root file system on a tmpfs out of copies of mounts, and go
 // there. Mustn't: leave anything behind that the caller's mount namespace
@@ -54,6 +58,9 @@ func (j jail) enter() error {
 	}
 	if err := sys.EnterRoot(b.root); err != nil {
 		return err
+	}
+	if j.returns {
+		return nil
 	}
 	return sys.NoNewPrivs()
 }

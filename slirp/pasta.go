@@ -28,16 +28,17 @@ import (
 // rootlesskit's driver for it is not used: it runs pasta --version three
 // times, and lets pasta go into the background, where nothing ends it should
 // this process be killed.
-func startPasta(ctx context.Context, program string, ns *os.File, m Mode) (*started, error) {
+func startPasta(ctx context.Context, j jail, m Mode) (*started, error) {
 	readyR, readyW, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer readyW.Close()
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, pastaArgs(m)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), j.program, pastaArgs(m)...)
 	cmd.Args[0] = string(Pasta)
 	cmd.Stdout = readyW
-	h, err := startHelper(cmd, jail{program: program, netns: netnsPath, ns: ns})
+	j.netns = netnsPath
+	h, err := startHelper(cmd, j)
 	if err != nil {
 		readyR.Close()
 		return nil, fmt.Errorf("start pasta: %w", err)

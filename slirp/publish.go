@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -30,70 +29,74 @@ const ruleReply = 100
 // seen as the gateway, as is an IPv6 client in a container that has only IPv4;
 // 127.0.0.1 is never seen, because programs trust it.
 type forwarder struct {
+	info      Info
 	published []Port
-	dialer    *dialer
+	dialer    *dialer // nil until serve
+	tcp       *tcpDriver
 	udp       []*udpForwarder
-	stop      chan struct{}
-	stopped   chan struct{}
 }
 
-// newForwarder listens on every port, or on none and says which one failed.
-func newForwarder(ctx context.Context, ns *Netns, info Info, o Options, log *slog.Logger) (f *forwarder, err error) {
-	f = &forwarder{stop: make(chan struct{}), stopped: make(chan struct{})}
-	undo := []func(){}
-	defer func() {
-		if err != nil {
-			for _, fn := range slices.Backward(undo) {
-				fn()
-			}
-		}
-	}()
+// newForwarder listens on every port, or on none and says which one failed. With
+// Options.Hold, clients wait for serve.
+func newForwarder(ctx context.Context, ns *Netns, info Info, o Options, log *slog.Logger) (_ *forwarder, err error) {
 	if err := ns.Do(func() error { return routeReplies(info, o.Ports) }); err != nil {
 		return nil, fmt.Errorf("route replies to clients: %w", err)
 	}
-	if f.dialer, err = newDialer(ns, info); err != nil {
-		return nil, err
-	}
-	undo = append(undo, f.dialer.close)
 	clients := newBudget(len(o.Ports))
-	tcp := newTCPDriver(ctx, f.dialer, clients, log)
-	undo = append(undo, tcp.close, f.closeUDP)
+	f := &forwarder{info: info, tcp: newTCPDriver(ctx, clients, log)}
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
 	for _, p := range o.Ports {
-		if p, err = f.open(ctx, p, tcp, clients, log); err != nil {
+		if p, err = f.open(ctx, p, clients, log); err != nil {
 			return nil, explainListen(p, err)
 		}
 		f.published = append(f.published, p)
 	}
-	go func() {
-		defer close(f.stopped)
-		<-f.stop
-		f.closeUDP()
-		tcp.close()
-		f.dialer.close()
-	}()
+	if o.Hold {
+		return f, nil
+	}
+	if err := f.serve(ns); err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 
-func (f *forwarder) close() {
-	close(f.stop)
-	<-f.stopped
+// serve takes who connects, and who has connected meanwhile.
+func (f *forwarder) serve(ns *Netns) (err error) {
+	if f.dialer, err = newDialer(ns, f.info); err != nil {
+		return err
+	}
+	for _, u := range f.udp {
+		if err := u.start(f.dialer); err != nil {
+			return err
+		}
+	}
+	f.tcp.start(f.dialer)
+	return nil
 }
 
-func (f *forwarder) closeUDP() {
+func (f *forwarder) close() {
 	for _, u := range f.udp {
 		u.close()
+	}
+	f.tcp.close()
+	if f.dialer != nil {
+		f.dialer.close()
 	}
 }
 
 // open listens for one port, on a free one if it leaves the choice to us.
-func (f *forwarder) open(ctx context.Context, p Port, tcp *tcpDriver, clients budget, log *slog.Logger) (Port, error) {
+func (f *forwarder) open(ctx context.Context, p Port, clients budget, log *slog.Logger) (Port, error) {
 	try := func(p Port) error {
 		if p.Protocol == TCP {
-			return tcp.add(ctx, p)
+			return f.tcp.add(ctx, p)
 		}
-		u, err := listenUDP(ctx, p, f.dialer, clients, log)
+		conn, err := listenUDP(ctx, p)
 		if err == nil {
-			f.udp = append(f.udp, u)
+			f.udp = append(f.udp, newUDPForwarder(conn, p.ContainerPort, clients, log))
 		}
 		return err
 	}

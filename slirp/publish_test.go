@@ -173,3 +173,61 @@ func TestExplainPrivileged(t *testing.T) {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 }
+
+// Who connects before ports are served waits, and is served by whoever has taken over.
+func TestHold(t *testing.T) {
+	need(t, "slirp4netns")
+	if !anchored(t) {
+		return
+	}
+	newWorld(t)
+	ns := newNetns(t, NetnsOptions{})
+	ports, err := ParsePorts([]string{"127.0.0.1:8080:80", "127.0.0.1:8053:53/udp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSession(t, ns, "slirp4netns", Options{Ports: ports, Hold: true})
+	serve(t, ns, ":80")
+	serveUDP(t, ns, ":53")
+	type answer struct {
+		from string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		from, err := askFor(t.Context(), nil, "tcp", "127.0.0.1:8080", 10*time.Second)
+		got <- answer{from, err}
+	}()
+	select {
+	case a := <-got:
+		t.Fatalf("served: %+v", a)
+	case <-time.After(100 * time.Millisecond):
+	}
+	h, err := s.HandOver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Helper != s.PID() || h.Words == nil || h.Keep == nil || len(h.Ports) != 2 {
+		t.Errorf("%+v", h)
+	}
+	h.Helper, h.Words, h.Keep = 0, nil, nil // a process is waited for once
+	ran := false
+	if err := s.Exec(func() error { ran = true; return errNonsense }); !ran || !errors.Is(err, errNonsense) {
+		t.Errorf("ran: %v, %v", ran, err)
+	}
+	if f, err := resumePorts(t.Context(), h, s.logger); err != nil {
+		t.Error(err)
+	} else {
+		defer f.close()
+		if err := f.serve(ns); err != nil {
+			t.Error(err)
+		}
+	}
+	gateway := s.Info().Gateway.String()
+	if a := <-got; a.err != nil || hostOf(a.from) != gateway {
+		t.Errorf("TCP: %+v", a)
+	}
+	if from, err := ask(t.Context(), nil, "udp", "127.0.0.1:8053"); err != nil || hostOf(from) != gateway {
+		t.Errorf("UDP: %q %v", from, err)
+	}
+}

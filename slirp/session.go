@@ -21,6 +21,9 @@ type Options struct {
 	Ports []Port
 	// ProgramDirs are searched for the helpers; empty means the system's.
 	ProgramDirs []string
+	// Hold takes nobody who connects to a port until Serve is called, and lets Exec be
+	// called before: whoever waits for the container may be another program.
+	Hold bool
 	// Logger gets what goes wrong later; nil discards.
 	Logger *slog.Logger
 }
@@ -33,7 +36,8 @@ type Session struct {
 
 	ready  chan struct{} // closed when what follows is valid
 	err    error
-	helper *helper // nil if it could not be started
+	helper *helper  // nil if it could not be started
+	keep   *os.File // held open for as long as the helper shall live; may be nil
 	ports  *forwarder
 
 	closed chan struct{}
@@ -91,15 +95,19 @@ func (s *Session) check(o Options) (program string, err error) {
 func (s *Session) run(ctx context.Context, program string, o Options) {
 	begun, err := s.connect(ctx, program, o)
 	if begun != nil {
-		s.helper = begun.helper
+		s.helper, s.keep = begun.helper, begun.keep
 	}
 	s.err = err
 	close(s.ready)
-	if err != nil {
-		return
+	if err == nil {
+		s.watch()
 	}
-	if begun.keep != nil {
-		defer begun.keep.Close()
+}
+
+// watch returns when the session is closed.
+func (s *Session) watch() {
+	if s.keep != nil {
+		defer s.keep.Close()
 	}
 	select {
 	case <-s.closed:
@@ -119,7 +127,7 @@ func (s *Session) connect(ctx context.Context, program string, o Options) (*star
 	// The ports do not depend on the helper.
 	ports := make(chan error, 1)
 	go func() { ports <- s.publish(ctx, o) }()
-	begun, err := s.begin(ctx, program)
+	begun, err := s.begin(ctx, program, o)
 	if err == nil {
 		err = s.ns.Do(s.mode.finish)
 	}
@@ -141,12 +149,12 @@ func (s *Session) connect(ctx context.Context, program string, o Options) (*star
 }
 
 // begin starts the helper and waits until it works.
-func (s *Session) begin(ctx context.Context, program string) (*started, error) {
+func (s *Session) begin(ctx context.Context, program string, o Options) (*started, error) {
 	start := startSlirp4netns
 	if s.mode.Kind == Pasta {
 		start = startPasta
 	}
-	begun, err := start(ctx, program, s.ns.File, s.mode)
+	begun, err := start(ctx, jail{program: program, ns: s.ns.File, returns: o.Hold}, s.mode)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +179,15 @@ func (s *Session) publish(ctx context.Context, o Options) (err error) {
 		s.ports, err = newForwarder(ctx, s.ns, s.mode.Info(), o, s.logger)
 	}
 	return err
+}
+
+// Serve ends Options.Hold. It is for after Wait.
+func (s *Session) Serve() error {
+	<-s.ready
+	if s.ports == nil {
+		return nil
+	}
+	return s.ports.serve(s.ns)
 }
 
 // Wait returns when the network works and the helper is confined, or with the
@@ -203,7 +220,7 @@ func (s *Session) PID() int {
 	if s.helper == nil {
 		return 0
 	}
-	return s.helper.cmd.Process.Pid
+	return s.helper.pid()
 }
 
 // Info is how the network looks from inside.

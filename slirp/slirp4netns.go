@@ -24,7 +24,7 @@ import (
 // rootlesskit's driver for it is not used. It refuses the sandbox together
 // with a namespace given as a path, and runs slirp4netns --help, nsenter and
 // ip twice each before it starts (measured in doc.go).
-func startSlirp4netns(ctx context.Context, program string, ns *os.File, m Mode) (*started, error) {
+func startSlirp4netns(ctx context.Context, j jail, m Mode) (*started, error) {
 	readyR, readyW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -37,10 +37,10 @@ func startSlirp4netns(ctx context.Context, program string, ns *os.File, m Mode) 
 	}
 	defer exitR.Close()
 	// It ends by itself and by us, never by a context.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, slirp4netnsArgs(m)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), j.program, slirp4netnsArgs(m)...)
 	cmd.Args[0] = string(Slirp4netns)
-	cmd.ExtraFiles = []*os.File{readyW, exitR, ns} // 3, 4 and 5
-	h, err := startHelper(cmd, jail{program: program})
+	cmd.ExtraFiles = []*os.File{readyW, exitR, j.ns} // 3, 4 and 5
+	h, err := startHelper(cmd, j)
 	if err != nil {
 		readyR.Close()
 		exitW.Close()

@@ -22,7 +22,7 @@ import (
 // who reaches a published port could close it, and what else its process does
 // would fail with it.
 type tcpDriver struct {
-	dialer *dialer
+	dialer *dialer // nil until start
 	budget budget
 	log    *slog.Logger
 	ctx    context.Context //nolint:containedctx // ends with the driver
@@ -32,22 +32,33 @@ type tcpDriver struct {
 	nextID    int
 	ports     map[int]*port.Status
 	listeners map[int]net.Listener
+	served    bool
 	conns     map[net.Conn]struct{}
 	closed    bool
 }
 
 var _ port.Manager = (*tcpDriver)(nil)
 
-func newTCPDriver(ctx context.Context, d *dialer, b budget, log *slog.Logger) *tcpDriver {
+func newTCPDriver(ctx context.Context, b budget, log *slog.Logger) *tcpDriver {
 	t := &tcpDriver{
-		dialer: d, budget: b, log: log,
+		budget: b, log: log,
 		ports: map[int]*port.Status{}, listeners: map[int]net.Listener{}, conns: map[net.Conn]struct{}{},
 	}
 	t.ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
 	return t
 }
 
-// AddPort listens, and takes what connects to the container.
+// start takes what connects to the container, on ports that there are and that are added.
+func (t *tcpDriver) start(d *dialer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialer, t.served = d, true
+	for id, ln := range t.listeners {
+		go t.serve(ln, uint16(t.ports[id].Spec.ChildPort))
+	}
+}
+
+// AddPort listens. Who connects is taken after start.
 func (t *tcpDriver) AddPort(ctx context.Context, spec port.Spec) (*port.Status, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,11 +72,18 @@ func (t *tcpDriver) AddPort(ctx context.Context, spec port.Spec) (*port.Status, 
 	if err != nil {
 		return nil, err
 	}
+	return t.listen(ln, spec), nil
+}
+
+// listen adds a port that is listened on. The caller has locked t.
+func (t *tcpDriver) listen(ln net.Listener, spec port.Spec) *port.Status {
 	t.nextID++
 	st := &port.Status{ID: t.nextID, Spec: spec}
 	t.ports[st.ID], t.listeners[st.ID] = st, ln
-	go t.serve(ln, uint16(spec.ChildPort))
-	return st, nil
+	if t.served {
+		go t.serve(ln, uint16(spec.ChildPort))
+	}
+	return st
 }
 
 // ListPorts tells what is listened on.

@@ -41,7 +41,7 @@ type udpForwarder struct {
 	log    *slog.Logger
 	port   uint16
 	conn   *net.UDPConn
-	nl     *sys.Rtnl // in the container's namespace
+	nl     *sys.Rtnl // in the container's namespace; nil, as dialer, until start
 
 	mu     sync.Mutex
 	closed bool
@@ -56,7 +56,7 @@ type udpFlow struct {
 	active atomic.Int64 // Unix time of the last datagram
 }
 
-func listenUDP(ctx context.Context, p Port, d *dialer, b budget, log *slog.Logger) (*udpForwarder, error) {
+func listenUDP(ctx context.Context, p Port) (*net.UDPConn, error) {
 	host := ""
 	if p.HostIP.IsValid() {
 		host = p.HostIP.String()
@@ -65,28 +65,40 @@ func listenUDP(ctx context.Context, p Port, d *dialer, b budget, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	u := &udpForwarder{
-		dialer: d, budget: b, log: log, port: p.ContainerPort,
-		flows: map[netip.AddrPort]*udpFlow{}, routes: map[netip.Addr]int{},
-	}
-	var ok bool
-	if u.conn, ok = pc.(*net.UDPConn); !ok {
+	conn, ok := pc.(*net.UDPConn)
+	if !ok {
 		pc.Close()
 		return nil, net.UnknownNetworkError(p.network())
 	}
-	if err := askForLocalAddress(u.conn); err != nil {
+	if err := askForLocalAddress(conn); err != nil {
 		pc.Close()
 		return nil, err
 	}
-	if !d.do(func() { u.nl, err = sys.OpenRtnl() }) {
+	return conn, nil
+}
+
+// newUDPForwarder takes conn over.
+func newUDPForwarder(conn *net.UDPConn, to uint16, b budget, log *slog.Logger) *udpForwarder {
+	return &udpForwarder{
+		conn: conn, budget: b, log: log, port: to,
+		flows: map[netip.AddrPort]*udpFlow{}, routes: map[netip.Addr]int{},
+	}
+}
+
+// start takes datagrams from now on.
+func (u *udpForwarder) start(d *dialer) (err error) {
+	var nl *sys.Rtnl
+	if !d.do(func() { nl, err = sys.OpenRtnl() }) {
 		err = errClosed
 	}
 	if err != nil {
-		pc.Close()
-		return nil, err
+		return err
 	}
+	u.mu.Lock()
+	u.dialer, u.nl = d, nl
+	u.mu.Unlock()
 	go u.run()
-	return u, nil
+	return nil
 }
 
 // close ends all flows. The goroutines follow when they notice.
@@ -98,7 +110,9 @@ func (u *udpForwarder) close() {
 	for _, f := range u.flows {
 		f.conn.Close()
 	}
-	u.nl.Close()
+	if u.nl != nil {
+		u.nl.Close()
+	}
 }
 
 // run takes datagrams from clients to the container.

@@ -44,6 +44,8 @@ func run(ctx context.Context, args []string) int {
 	case stage.Supervisor, stage.RootSupervisor: // started by run -d, run -t, start
 		usualUmask() // whoever starts it may have another
 		return supervisor(ctx, args[1:])
+	case stage.Settled, stage.RootSettled: // the same supervisor, executed again by itself once its container runs
+		return settled(ctx, args[1:])
 	case stage.Check, stage.RootCheck: // started by whoever waits for a container, at each health check
 		return check(ctx, args[1:])
 	}

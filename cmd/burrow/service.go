@@ -13,6 +13,7 @@ import (
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/sys"
 )
 
 // firstSocket is where sd_listen_fds(3) begins.
@@ -135,9 +136,17 @@ var errOneService = errors.New("sockets (LISTEN_FDS) and readiness (--sdnotify) 
 // keepSockets lets the sockets survive the next exec of this process.
 func keepSockets(s engine.Service) error {
 	for _, f := range s.Sockets {
-		if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
-			return os.NewSyscallError("fcntl", err)
+		if _, err := sys.Inherit(f); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// dropSockets takes keepSockets back.
+func dropSockets(s engine.Service) (err error) {
+	for _, f := range s.Sockets {
+		err = errors.Join(err, sys.Disinherit(f))
+	}
+	return err
 }

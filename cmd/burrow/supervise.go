@@ -113,27 +113,43 @@ func (a *app) supervise(ctx context.Context, args []string, started func()) (eng
 	}
 	o := a.engineOptions(c, uids, gids)
 	o.Posture = a.posture
+	image := ""
 	rec, lookErr := engine.Lookup(o.Dirs, args[0]) // with --rm there is none afterwards
+	if lookErr == nil && rec.Spec.RemoveImage {
+		image = rec.Image
+	}
 	var asked termination
 	o.Signals = func() func() <-chan os.Signal { return asked.signals }
-	exit, err := engine.Supervise(ctx, args[0], o, so)
-	if lookErr == nil && rec.Spec.RemoveImage {
-		a.removeImage(ctx, rec.Image)
+	so.Settle = func(state, mounts, cwd *os.File) error {
+		return a.settle(state, mounts, cwd, settledArgs(args[0], image))
 	}
+	exit, err := engine.Supervise(ctx, args[0], o, so)
 	if err != nil {
-		return exit, explainStart(ctx, c, err)
+		err = explainStart(ctx, c, err)
+	}
+	return exit, a.afterwards(ctx, c, args[0], image, exit, err, &asked)
+}
+
+// afterwards is what a supervisor does when its container has ended, or never ran: why is
+// the reason. image is to be removed, if it is one.
+func (a *app) afterwards(ctx context.Context, c caller, id, image string, exit engine.Exit, why error, asked *termination) error {
+	if image != "" {
+		a.removeImage(ctx, image)
+	}
+	if why != nil {
+		return why
 	}
 	if asked.ended() {
-		return exit, nil
+		return nil
 	}
-	again, wait := engine.RestartAfter(o.Dirs, args[0], exit)
+	again, wait := engine.RestartAfter(c.dirs, id, exit)
 	for end := time.Now().Add(wait); again && time.Now().Before(end); {
-		again = !asked.within(min(backoffPoll, time.Until(end))) && engine.Expects(o.Dirs, args[0])
+		again = !asked.within(min(backoffPoll, time.Until(end))) && engine.Expects(c.dirs, id)
 	}
 	if !again {
-		return exit, nil
+		return nil
 	}
-	return exit, a.restartSupervisor(args[0])
+	return a.restartSupervisor(id)
 }
 
 // backoffPoll is how soon a supervisor that waits to start its container again sees

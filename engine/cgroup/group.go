@@ -137,6 +137,23 @@ func (g *Group) openLeaf(nested bool) (err error) {
 	return err
 }
 
+// Dirs are the open directories of the group, the second nil where it is the first: for
+// Resume in the program that this process executes next.
+func (g *Group) Dirs() (dir, leaf *os.File) {
+	if g.leaf == g.dir {
+		return g.dir, nil
+	}
+	return g.dir, g.leaf
+}
+
+// Resume is the group with these Dirs, which it takes over.
+func Resume(dir, leaf *os.File) *Group {
+	if leaf == nil {
+		leaf = dir
+	}
+	return &Group{dir: dir, leaf: leaf}
+}
+
 // File is the directory for CLONE_INTO_CGROUP (clone(2)).
 func (g *Group) File() *os.File { return g.leaf }
 

@@ -50,6 +50,7 @@ type Writer struct {
 	f    *os.File
 	size int64
 	held map[Stream][]byte // the beginning of a character whose end is still to come
+	last []byte            // memory of the last line
 	now  func() time.Time
 }
 
@@ -62,11 +63,25 @@ func Create(path string, o Options) (*Writer, error) {
 	return w, nil
 }
 
+// Resume is Create with the file that another Writer, or the same one in an earlier program of
+// this process, has opened. It is taken over.
+func Resume(path string, f *os.File, o Options) (*Writer, error) {
+	w := &Writer{path: path, opts: o, held: map[Stream][]byte{}, now: time.Now}
+	return w, w.use(f)
+}
+
+// File is what the log is written to until it is rotated.
+func (w *Writer) File() *os.File { return w.f }
+
 func (w *Writer) open() error {
 	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
+	return w.use(f)
+}
+
+func (w *Writer) use(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
@@ -140,25 +155,30 @@ func (w *Writer) line(s Stream, text []byte, full bool) error {
 	return nil
 }
 
+// encode returns what is good until it is called again: it keeps a line's memory for the
+// next one, unless that is much.
 func (w *Writer) encode(s Stream, text []byte, full bool) []byte {
-	stamp := w.now().Format(time.RFC3339Nano)
 	if w.opts.Format == JSONFile {
 		if full {
 			text = append(append([]byte(nil), text...), '\n')
 		}
-		b, err := json.Marshal(jsonLine{Log: string(text), Stream: s, Time: stamp})
+		b, err := json.Marshal(jsonLine{Log: string(text), Stream: s, Time: w.now().Format(time.RFC3339Nano)})
 		if err != nil {
 			b = []byte(`{"log":"bug: unencodable line"}`)
 		}
 		return append(b, '\n')
 	}
-	tag := "F"
+	tag := " F "
 	if !full {
-		tag = "P"
+		tag = " P "
 	}
-	b := make([]byte, 0, len(text)+64)
-	b = append(b, stamp+" "+string(s)+" "+tag+" "...)
-	return append(append(b, text...), '\n')
+	b := w.now().AppendFormat(w.last[:0], time.RFC3339Nano)
+	b = append(append(append(b, ' '), s...), tag...)
+	b = append(append(b, text...), '\n')
+	if cap(b) <= 1<<10 {
+		w.last = b
+	}
+	return b
 }
 
 type jsonLine struct {

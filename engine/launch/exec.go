@@ -51,14 +51,14 @@ func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container
 	if err := standIn(out.lc.Config().Rootfs); err != nil {
 		return nil, err
 	}
-	out.process = newProcess(c, programFD, statusChild)
-	out.process.Init = false
-	out.process.Capabilities = lcCapabilities(c.Policy)
-	g.add(out.process.Capabilities)
-	out.process.Rlimits = reachable(out.lc.Config().Rlimits)
+	p := newProcess(c, programFD, statusChild)
+	p.Init = false
+	p.Capabilities = lcCapabilities(c.Policy)
+	g.add(p.Capabilities)
+	p.Rlimits = reachable(out.lc.Config().Rlimits)
 	nnp := c.Policy.NoNewPrivileges
-	out.process.NoNewPrivileges = &nnp
-	return out, out.startProcess(ctx, c)
+	p.NoNewPrivileges = &nnp
+	return out, out.startProcess(ctx, c, p)
 }
 
 // reachable are a container's resource limits as far as this process can give them:

@@ -13,19 +13,27 @@ import (
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/internal/sys"
 	"github.com/burrow-run/burrow/security"
 )
 
 // Container is a started container whose payload may still be held back.
 type Container struct {
-	lc      *libcontainer.Container
-	process *libcontainer.Process
+	lc      *libcontainer.Container // nil where an earlier program of this process has started it
+	process process
 	status  *os.File // the gate's report
 	path    string
 	joined  bool // a further process of somebody else's container
 	ended   func() (syscall.WaitStatus, error)
 	// Console is the master end of the terminal, nil without one. Owned by the caller.
 	Console *os.File
+}
+
+// process is the container's first process, or a further one, as libcontainer has it.
+type process interface {
+	Pid() (int, error)
+	Signal(os.Signal) error
+	Wait() (*os.ProcessState, error)
 }
 
 // Create builds the container up to the point where only the payload's exec is
@@ -70,15 +78,15 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 	if n := c.Policy.MaxUserNamespaces; n != nil && !c.Namespaces.User.Host && c.Namespaces.User.Path == "" {
 		config.Sysctl["user.max_user_namespaces"] = strconv.Itoa(*n)
 	}
-	out.process = newProcess(c, programFD, statusChild)
-	out.process.Capabilities = lcCapabilities(c.Policy)
-	g.add(out.process.Capabilities)
-	return out, out.startProcess(ctx, c)
+	p := newProcess(c, programFD, statusChild)
+	p.Capabilities = lcCapabilities(c.Policy)
+	g.add(p.Capabilities)
+	return out, out.startProcess(ctx, c, p)
 }
 
 // startProcess starts libcontainer's side of the process and takes its terminal.
-func (c *Container) startProcess(ctx context.Context, config Config) error {
-	c.ended = sync.OnceValues(c.reap)
+func (c *Container) startProcess(ctx context.Context, config Config, p *libcontainer.Process) error {
+	c.process, c.ended = p, sync.OnceValues(c.reap)
 	var console *consolePair
 	if config.TTY {
 		var err error
@@ -86,11 +94,11 @@ func (c *Container) startProcess(ctx context.Context, config Config) error {
 			return err
 		}
 		defer console.close()
-		c.process.ConsoleSocket = console.child
-		c.process.Stdin, c.process.Stdout, c.process.Stderr = nil, nil, nil
-		c.process.ConsoleWidth, c.process.ConsoleHeight = config.Width, config.Height
+		p.ConsoleSocket = console.child
+		p.Stdin, p.Stdout, p.Stderr = nil, nil, nil
+		p.ConsoleWidth, p.ConsoleHeight = config.Width, config.Height
 	}
-	if err := c.lc.Start(c.process); err != nil {
+	if err := c.lc.Start(p); err != nil {
 		return initError(err)
 	}
 	if console == nil {
@@ -223,8 +231,12 @@ func (c *Container) Joined() bool { return c.joined }
 func (c *Container) Destroy() {
 	_ = c.process.Signal(syscall.SIGKILL)
 	_, _ = c.ended()
-	if !c.joined {
+	switch {
+	case c.joined:
+	case c.lc != nil:
 		_ = c.lc.Destroy()
+	default:
+		_ = sys.RemoveTree(c.path) // what else it does is for cgroups and hooks that there are not
 	}
 }
 

@@ -25,6 +25,10 @@ const (
 	// RootSupervisor is one that host root's command started. It runs as root's
 	// first sub-ID and could not tell otherwise.
 	RootSupervisor Stage = "supervisor-root"
+	// Settled is a supervisor whose container runs: it has executed its own program anew, to
+	// wait for the container's end. RootSettled is a RootSupervisor that has.
+	Settled     Stage = "settled"
+	RootSettled Stage = "settled-root"
 	// Check runs one health check of a container, started by the process that
 	// waits for it; RootCheck by a RootSupervisor, or by host root's command.
 	Check     Stage = "check"
@@ -32,10 +36,10 @@ const (
 )
 
 // Inside says that a process of this stage is started in the anchor.
-func (s Stage) Inside() bool { return s == Supervisor || s == Check || s.Root() }
+func (s Stage) Inside() bool { return s == Supervisor || s == Settled || s == Check || s.Root() }
 
 // Root says that a process of this stage works for host root, in root's anchor.
-func (s Stage) Root() bool { return s == RootSupervisor || s == RootCheck }
+func (s Stage) Root() bool { return s == RootSupervisor || s == RootSettled || s == RootCheck }
 
 // Names that userns/nsjoin/enter.c knows too.
 const (

@@ -378,6 +378,8 @@ static void inside_already(unsigned int outer)
 
 	int ours = in_anchor_of(outer);
 
+	if (as && strncmp(as, "settled", 7) == 0)
+		return; /* its mounts are there already */
 	if (as && (strncmp(as, "supervisor", 10) == 0 || strncmp(as, "check", 5) == 0)) {
 		own_mount_namespace();
 		return;
