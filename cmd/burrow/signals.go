@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/burrow-run/burrow/engine/spec"
 )
@@ -91,4 +92,43 @@ func payloads() []os.Signal {
 		}
 	}
 	return list
+}
+
+// termination is a supervisor's answer to SIGTERM, as at the end of its unit or
+// scope: the container is asked to end, and does not start again. Its end is seen
+// and recorded, for the supervisor goes on until then.
+type termination struct {
+	asked chan struct{}
+}
+
+// signals is engine.Options.Signals. Before the payload runs, a signal ends the start.
+func (t *termination) signals() <-chan os.Signal {
+	in, out := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	t.asked = make(chan struct{})
+	signal.Notify(in, syscall.SIGTERM)
+	go func() {
+		out <- <-in
+		close(t.asked)
+		for sig := range in {
+			out <- sig
+		}
+	}()
+	return out
+}
+
+func (t *termination) ended() bool { return t.within(0) }
+
+// within waits, at most so long, for the signal.
+func (t *termination) within(wait time.Duration) bool {
+	select {
+	case <-t.asked:
+		return true
+	default:
+	}
+	select {
+	case <-t.asked:
+		return true
+	case <-time.After(wait):
+		return false
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
 	"syscall"
@@ -155,45 +154,6 @@ func (a *app) afterwards(ctx context.Context, c caller, id, image string, exit e
 // backoffPoll is how soon a supervisor that waits to start its container again sees
 // that there is nothing to wait for.
 const backoffPoll = 50 * time.Millisecond
-
-// termination is a supervisor's answer to SIGTERM, as at the end of its unit or
-// scope: the container is asked to end, and does not start again. Its end is seen
-// and recorded, for the supervisor goes on until then.
-type termination struct {
-	asked chan struct{}
-}
-
-// signals is engine.Options.Signals. Before the payload runs, a signal ends the start.
-func (t *termination) signals() <-chan os.Signal {
-	in, out := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	t.asked = make(chan struct{})
-	signal.Notify(in, syscall.SIGTERM)
-	go func() {
-		out <- <-in
-		close(t.asked)
-		for sig := range in {
-			out <- sig
-		}
-	}()
-	return out
-}
-
-func (t *termination) ended() bool { return t.within(0) }
-
-// within waits, at most so long, for the signal.
-func (t *termination) within(wait time.Duration) bool {
-	select {
-	case <-t.asked:
-		return true
-	default:
-	}
-	select {
-	case <-t.asked:
-		return true
-	case <-time.After(wait):
-		return false
-	}
-}
 
 // supervisorStage is the stage of the supervisors that this process starts.
 func supervisorStage() stage.Stage {
