@@ -42,7 +42,7 @@ func work(ctx context.Context, args []string) report {
 	}
 	root := os.NewFile(fdRoot, "layer")
 	defer root.Close()
-	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified}
+	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified, Owned: o.Owned}
 	if o.Split {
 		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
 	}
@@ -50,13 +50,7 @@ func work(ctx context.Context, args []string) report {
 	if err != nil {
 		return failed(err)
 	}
-	rep := report{Result: res}
-	if o.Scan {
-		if rep.Owned, err = Scan(root); err != nil {
-			return failed(err)
-		}
-	}
-	return rep
+	return report{Result: res}
 }
 
 func failed(err error) report {

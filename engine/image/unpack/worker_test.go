@@ -18,7 +18,7 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Result, []Owned, error) {
+func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Result, error) {
 	t.Helper()
 	root, err := os.Open(g.root)
 	if err != nil {
@@ -30,7 +30,7 @@ func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Resul
 		t.Fatal(err)
 	}
 	defer split.Close()
-	return InWorker(ctx, "/proc/self/exe", root, r, Options{Limits: DefaultLimits(), TarSplit: split}, true)
+	return InWorker(ctx, "/proc/self/exe", root, r, Options{Limits: DefaultLimits(), TarSplit: split, Owned: true})
 }
 
 func TestWorkerDoesTheSame(t *testing.T) {
@@ -41,9 +41,9 @@ func TestWorkerDoesTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, owned, err := there.inWorker(t.Context(), t, bytes.NewReader(layer))
-	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(owned) != 1 || owned[0].UID != 4 {
-		t.Fatalf("%+v %+v %v", got, owned, err)
+	got, err := there.inWorker(t.Context(), t, bytes.NewReader(layer))
+	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(got.Owned) != 1 || got.Owned[0].UID != 4 {
+		t.Fatalf("%+v %v", got, err)
 	}
 	out, err := exec.CommandContext(t.Context(), "diff", "-r", "--no-dereference", here.root, there.root).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "character special file") {
@@ -54,7 +54,7 @@ func TestWorkerDoesTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, _, err := newGround(t).inWorker(t.Context(), t, f); !errors.Is(err, ErrInvalid) {
+	if _, err := newGround(t).inWorker(t.Context(), t, f); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
 }
@@ -71,14 +71,14 @@ func TestWorkerErrors(t *testing.T) {
 		"source":      {io.MultiReader(bytes.NewReader(layer[:500_000]), badSource{boom}), boom},
 		"source late": {io.MultiReader(bytes.NewReader(layer), badSource{boom}), boom},
 	} {
-		_, _, err := newGround(t).inWorker(t.Context(), t, tt.r)
+		_, err := newGround(t).inWorker(t.Context(), t, tt.r)
 		if !errors.Is(err, tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := newGround(t).inWorker(ctx, t, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
+	if _, err := newGround(t).inWorker(ctx, t, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
