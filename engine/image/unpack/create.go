@@ -212,9 +212,12 @@ func (u *unpacker) replaceByDirectory(dir int, base string, st *unix.Stat_t) err
 }
 
 func (u *unpacker) regular(dir int, base, name string, hdr *tar.Header, linked bool) error {
-	fd := -1
+	fd, mode := -1, uint32(0o600)
+	if u.exact {
+		mode = uint32(hdr.Mode & 0o777)
+	}
 	err := u.fresh(dir, base, func() (err error) {
-		fd, err = unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 		return err
 	})
 	if err != nil {

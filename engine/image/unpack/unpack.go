@@ -29,6 +29,8 @@ type Options struct {
 	Verified string
 	// Owned asks for what [Scan] would find afterwards.
 	Owned bool
+	// noUmask says that this process takes nothing off the mode of a new file.
+	noUmask bool
 	// TarSplit, if set, receives the compressed tar-split stream.
 	TarSplit io.Writer
 }
@@ -63,6 +65,7 @@ type unpacker struct {
 	uids, gids map[uint32]struct{}
 	foreign    []string // see mayBeForeign
 	walk       bool     // foreign would not do
+	exact      bool     // a new file has the mode that it is made with
 	res        Result
 }
 
@@ -105,6 +108,9 @@ func (u *unpacker) run() error {
 	if err := unix.Fchmod(u.root, 0o755); err != nil {
 		return os.NewSyscallError("fchmod", err)
 	}
+	// A default ACL, that of a directory in which a home is, say, would be in the way too.
+	_, err := unix.Fgetxattr(u.root, "system.posix_acl_default", nil)
+	u.exact = u.opts.noUmask && (errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP))
 	for {
 		hdr, err := u.tr.Next()
 		if errors.Is(err, io.EOF) {

@@ -42,7 +42,7 @@ func work(ctx context.Context, args []string) report {
 	}
 	root := os.NewFile(fdRoot, "layer")
 	defer root.Close()
-	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified, Owned: o.Owned}
+	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified, Owned: o.Owned, noUmask: true}
 	if o.Split {
 		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
 	}
