@@ -43,7 +43,7 @@ func Scan(root *os.File) ([]Owned, error) {
 }
 
 // maxForeign is how many names are remembered before it is simpler to walk.
-const maxForeign = 1 << 16
+const maxForeign = 1 << 13
 
 // mayBeForeign remembers an entry whose owner is perhaps not 0:0. linked says that
 // its name is not the one a walk would find it by.

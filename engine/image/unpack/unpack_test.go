@@ -250,6 +250,7 @@ func TestOwnersOfWhatChanges(t *testing.T) {
 		"twice":                {own(dir("d")), own(dir("d")), own(dir("."))},
 		"through a link":       {dir("usr"), symlink("lib", "usr"), own(file("lib/f", "x")), own(file("g", "x"))},
 		"link through a link":  {dir("usr"), own(file("f", "x")), symlink("lib", "usr"), hardlink("lib/h", "f")},
+		"link gone later":      {dir("usr"), symlink("lib", "usr"), own(file("lib/f", "x")), dir("lib")},
 		"replaced":             {own(file("f", "")), file("f", "x"), own(symlink("l", "x")), dir("l")},
 		"removed":              {own(dir("d")), symlink("d", "nowhere")},
 		"link in place of dir": {dir("e"), dir("d"), own(symlink("d/l", "x")), own(dir("d")), own(file("e/f", "x"))},

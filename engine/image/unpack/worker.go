@@ -42,6 +42,8 @@ type order struct {
 	Split       bool   `json:"split,omitempty"`
 	Owned       bool   `json:"owned,omitempty"`
 	Verified    string `json:"verified,omitempty"`
+	// Length is how much of descriptor 0 is the layer; 0 is all of it.
+	Length int64 `json:"length,omitempty"`
 	// Plain asks for the decompressed stream on descriptor 4 and nothing else.
 	Plain bool `json:"plain,omitempty"`
 }
@@ -125,6 +127,9 @@ func PlainInWorker(ctx context.Context, path string, empty, dst *os.File, r io.R
 
 // employ has a worker carry out o.
 func employ(ctx context.Context, path string, o order, root, split *os.File, r io.Reader) (report, error) {
+	if s, ok := r.(*Section); ok && s.left > 0 {
+		r, o.Length = s.lend()
+	}
 	text, err := json.Marshal(o)
 	if err != nil {
 		return report{}, fmt.Errorf("start unpacker: %w", err)

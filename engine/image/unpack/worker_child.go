@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"time"
@@ -46,7 +47,11 @@ func work(ctx context.Context, args []string) report {
 	if o.Split {
 		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
 	}
-	res, err := Unpack(ctx, root, os.Stdin, opts)
+	layer := io.Reader(os.Stdin)
+	if o.Length > 0 {
+		layer = io.LimitReader(layer, o.Length)
+	}
+	res, err := Unpack(ctx, root, layer, opts)
 	if err != nil {
 		return failed(err)
 	}
