@@ -274,6 +274,31 @@ func TestOwnersOfWhatChanges(t *testing.T) {
 	}
 }
 
+// Where few files may be open, they are written earlier.
+func TestFewDescriptors(t *testing.T) {
+	ents := make([]ent, 10*batchFiles)
+	for i := range ents {
+		ents[i] = file(strconv.Itoa(i), "x")
+	}
+	layer, g := tarOf(t, ents...), newGround(t)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	next, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(next)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next + 12), Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.unpack(t, layer, Options{})
+	if rerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil || rerr != nil {
+		t.Error(err, rerr)
+	}
+}
+
 func TestUnmapped(t *testing.T) {
 	layer := tarOf(t, ent{name: "f", kind: tar.TypeReg, uid: 3_999_999})
 	if _, err := newGround(t).unpack(t, layer, Options{}); !errors.Is(err, ErrUnmapped) {

@@ -15,6 +15,7 @@ const (
 	batchSize  = 256 << 10
 	batchCount = 4
 	batchFiles = 64 // descriptors are open until they are written
+	otherFiles = 32 // that may be open besides
 )
 
 // batch is what is to be written at once: pieces of files, one after another.
@@ -38,6 +39,7 @@ type piece struct {
 // the unpacker, who drains the writer where it matters what is in a file.
 type writer struct {
 	u      *unpacker
+	most   int // pieces of a batch
 	cur    *batch
 	free   chan *batch // all of them: nothing is under way
 	todo   chan *batch
@@ -52,12 +54,21 @@ type failure struct {
 }
 
 func newWriter(u *unpacker) *writer {
-	w := &writer{u: u, free: make(chan *batch, batchCount), todo: make(chan *batch, batchCount), ended: make(chan struct{})}
+	w := &writer{u: u, most: piecesAtOnce(), free: make(chan *batch, batchCount), todo: make(chan *batch, batchCount), ended: make(chan struct{})}
 	for range batchCount {
 		w.free <- &batch{}
 	}
 	go w.run()
 	return w
+}
+
+// piecesAtOnce is how many pieces a batch may have with the files that may be open.
+func piecesAtOnce() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur <= otherFiles {
+		return 1
+	}
+	return int(max(1, min(batchFiles, (files.Cur-otherFiles)/batchCount)))
 }
 
 // room returns where the next content is to be read to, at least a byte.
@@ -78,7 +89,7 @@ func (w *writer) add(p piece) error {
 	b := w.cur
 	b.used += p.size
 	b.pieces = append(b.pieces, p)
-	if b.used == len(b.buf) || len(b.pieces) == batchFiles {
+	if b.used == len(b.buf) || len(b.pieces) >= w.most {
 		w.send()
 	}
 	return w.err()
