@@ -118,7 +118,7 @@ func (a *app) copyCmd() *cobra.Command {
 	f.BoolVar(&p.opts.DecompressDir, "dest-decompress", false, "decompress the layers of dir:")
 	f.BoolVar(&p.opts.AcceptUncompressed, "dest-oci-accept-uncompressed-layers", false, "leave layers in oci: uncompressed")
 	f.StringVar(&p.opts.Compression, "dest-compress-format", "", "compress layers with `ALGORITHM`: gzip, zstd or zstd:chunked")
-	f.IntVar(&p.level, "dest-compress-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
+	f.IntVar(&p.level, "dest-compress-level", 0, "`LEVEL` of compression: 1 to 9 for gzip (default 2), 1 to 20 for zstd")
 	f.BoolVar(&p.opts.ForceCompression, "dest-force-compress-format", false, "reuse no layer that is there in another compression")
 	f.BoolVar(&p.opts.Precompute, "dest-precompute-digests", false, "make each layer before it is sent, and send none that is there")
 	f.UintVar(&p.opts.Parallel, "image-parallel-copies", 0, "copy at most `N` layers at a time")

@@ -60,7 +60,7 @@ func (p *pushFlags) flags(f *pflag.FlagSet, authFile string) {
 	f.StringVar(&p.creds, "creds", "", "`USER:PASSWORD` for the registry")
 	p.common(f)
 	f.StringVar(&p.opts.Compression, "compression-format", "", "compress layers with `ALGORITHM`: gzip, zstd, zstd:chunked; by default gzip, or what the registry has")
-	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip, 1 to 20 for zstd")
+	f.IntVar(&p.level, "compression-level", 0, "`LEVEL` of compression: 1 to 9 for gzip (default 2), 1 to 20 for zstd")
 	f.BoolVar(&p.opts.ForceCompression, "force-compression", false, "reuse no layer that the registry has in another compression; the default with --compression-format")
 	f.StringVarP(&p.opts.Format, "format", "f", "", "`KIND` of manifest: oci, v2s2 or, of an image, v2s1; by default what the image has")
 	f.Bool("remove-signatures", false, "accepted for compatibility: signatures that an image came with are never passed on")

@@ -55,7 +55,7 @@ func (s *Store) fetchJudged(ctx context.Context, src guarded, pc *signature.Poli
 	defer func() { _ = pc.Destroy() }()
 	from := src.ImageReference
 	src.passed = &atomic.Bool{}
-	to := &target{store: s, names: names}
+	to := &target{store: s, names: names, inFile: src.inFile}
 	if from.Transport().Name() == docker.Transport.Name() {
 		to.from = from.DockerReference()
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/image/chunked"
+	"github.com/burrow-run/burrow/engine/image/unpack"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -88,6 +89,9 @@ func (d *destination) PutBlob(ctx context.Context, stream io.Reader, info types.
 	if info.Digest != "" && strings.HasSuffix(info.MediaType, "+encrypted") { // decrypted ones have lost their digest
 		return types.BlobInfo{}, hint.New(fmt.Errorf("layer %.19s is encrypted", info.Digest), "give the key: --decryption-key FILE")
 	}
+	if piece, err := d.ref.inFile.open(info.Digest); err != nil || piece != nil {
+		return d.putPiece(ctx, piece, info, err)
+	}
 	one, stream, err := d.ref.partials.of(info.Digest, stream)
 	if err != nil {
 		return types.BlobInfo{}, err
@@ -153,6 +157,24 @@ func (d *destination) putParts(ctx context.Context, one *partial, stream io.Read
 	}
 	staged.content = one.index
 	return d.keep(info, &layerDraft{staged: staged, diffID: staged.diffID, blobSize: info.Size, claimed: true}), nil
+}
+
+// putPiece is PutBlob for a layer that is a piece of a file. Its digest is the diff ID,
+// and nobody but the worker has read it.
+func (d *destination) putPiece(ctx context.Context, piece *unpack.Section, info types.BlobInfo, err error) (types.BlobInfo, error) {
+	if err != nil {
+		return types.BlobInfo{}, err
+	}
+	defer piece.Close()
+	staged, err := d.store.stage(ctx, piece, claim{digest: info.Digest})
+	if err != nil {
+		return types.BlobInfo{}, err
+	}
+	if staged.diffID != info.Digest {
+		d.store.discard(staged)
+		return types.BlobInfo{}, fmt.Errorf("%w: a layer unpacks to %s, the config says %s", ErrInvalid, staged.diffID, info.Digest)
+	}
+	return d.keep(info, &layerDraft{staged: staged, diffID: staged.diffID, blobSize: staged.size}), nil
 }
 
 func (d *destination) putConfig(stream io.Reader) (types.BlobInfo, error) {

@@ -67,7 +67,7 @@ func (s *Store) stage(ctx context.Context, r io.Reader, blob claim) (*staged, er
 		return nil, err
 	}
 	out.CompressedDigest = blob.digest
-	return &staged{out: out, diffID: out.UncompressedDigest, size: d.res.Size, owned: d.owned, split: split.Name()}, nil
+	return &staged{out: out, diffID: out.UncompressedDigest, size: d.res.Size, owned: d.res.Owned, split: split.Name()}, nil
 }
 
 // discard removes what stage made. It does nothing after a commit.
@@ -92,7 +92,6 @@ type differ struct {
 	// verified is the SHA-256 of r, or "" if nobody compares it.
 	verified string
 	res      unpack.Result
-	owned    []unpack.Owned
 }
 
 // dropStaging removes the directory that the library leaves behind, empty
@@ -118,7 +117,9 @@ func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.Di
 		return none, fmt.Errorf("unpack layer: %w", err)
 	}
 	defer root.Close()
-	d.res, d.owned, err = d.store.unpack(d.ctx, root, d.r, unpack.Options{IgnoreChown: d.store.opts.SingleID, TarSplit: d.split, Verified: d.verified})
+	d.res, err = d.store.unpack(d.ctx, root, d.r, unpack.Options{
+		IgnoreChown: d.store.opts.SingleID, TarSplit: d.split, Verified: d.verified, Owned: true,
+	})
 	if err != nil {
 		return none, err
 	}
@@ -134,17 +135,12 @@ func (d *differ) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.Di
 }
 
 // unpack reads r to its end, in a process of its own if there is one.
-func (s *Store) unpack(ctx context.Context, root *os.File, r io.Reader, opts unpack.Options) (unpack.Result, []unpack.Owned, error) {
+func (s *Store) unpack(ctx context.Context, root *os.File, r io.Reader, opts unpack.Options) (unpack.Result, error) {
 	opts.Limits = s.opts.Limits
 	if s.opts.Worker != "" {
-		return unpack.InWorker(ctx, s.opts.Worker, root, r, opts, !opts.FilesOnly)
+		return unpack.InWorker(ctx, s.opts.Worker, root, r, opts)
 	}
-	res, err := unpack.Unpack(ctx, root, r, opts)
-	if err != nil || opts.FilesOnly {
-		return res, nil, err
-	}
-	owned, err := unpack.Scan(root)
-	return res, owned, err
+	return unpack.Unpack(ctx, root, r, opts)
 }
 
 // layerID names a layer by its content and all that lies below it, as the

@@ -93,13 +93,14 @@ func (s *Store) loadDockerArchive(ctx context.Context, path string) ([]Loaded, e
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	in := layersIn(path)
 	var loaded []Loaded
 	for _, refs := range images {
 		if len(refs) == 0 {
 			continue
 		}
 		l := Loaded{Names: namesOf(refs)}
-		if l.ID, err = s.fetch(ctx, refs[0], sys, l.Names); err != nil {
+		if l.ID, err = s.fetchFrom(ctx, guarded{ImageReference: refs[0], stall: s.opts.Stall, inFile: in}, sys, l.Names); err != nil {
 			return loaded, err
 		}
 		loaded = append(loaded, l)

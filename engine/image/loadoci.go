@@ -51,7 +51,7 @@ func (s *Store) extract(ctx context.Context, path string) (dir string, err error
 		return "", fmt.Errorf("read OCI archive: %w", err)
 	}
 	defer root.Close()
-	_, _, err = s.unpack(ctx, root, f, unpack.Options{FilesOnly: true})
+	_, err = s.unpack(ctx, root, f, unpack.Options{FilesOnly: true})
 	if errors.Is(err, unpack.ErrInvalid) {
 		err = fmt.Errorf("%w: %w", errOtherFormat, err)
 	}

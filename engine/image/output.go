@@ -23,7 +23,7 @@ type Output struct {
 	// Compression of layers: "" for gzip where it is usual, "gzip", "zstd" or
 	// "zstd:chunked".
 	Compression string
-	Level       *int // of compression; nil is the algorithm's own choice
+	Level       *int // of compression; nil is gzipLevel, or the choice of another algorithm
 	// ForceCompression refuses to reuse what is at the registry in another
 	// compression.
 	ForceCompression bool
@@ -59,6 +59,10 @@ type Signing struct {
 	Identity string
 }
 
+// gzipLevel is the level of layers in gzip. With the usual one a Debian image is 6 %
+// smaller and takes half as much processor time again, which is most of a push.
+const gzipLevel = 2
+
 // apply sets what the options mean for a destination, and returns the media type
 // of the manifest, "" for the image's own.
 func (o *Output) apply(sys *types.SystemContext) (mime string, err error) {
@@ -84,6 +88,10 @@ func (o *Output) apply(sys *types.SystemContext) (mime string, err error) {
 		sys.CompressionFormat = &a
 	}
 	sys.CompressionLevel = o.Level
+	if o.Level == nil && (o.Compression == "" || o.Compression == compression.Gzip.Name()) {
+		level := gzipLevel
+		sys.CompressionLevel = &level
+	}
 	sys.DirForceCompress, sys.DirForceDecompress = o.CompressDir, o.DecompressDir
 	sys.OCIAcceptUncompressedLayers, sys.OCISharedBlobDirPath = o.AcceptUncompressed, o.SharedBlobs
 	sys.DockerRegistryPushPrecomputeDigests = o.Precompute

@@ -21,6 +21,7 @@ type target struct {
 	id    string          // set by Commit
 
 	partials *partials // or nil: layers that come in parts
+	inFile   *inFile   // or nil: layers that are pieces of a file
 	// kept is what one copy has staged and the next one is to have: see errWhole.
 	kept map[digest.Digest]*layerDraft
 }

@@ -37,6 +37,8 @@ type guarded struct {
 	decrypt *cryptconfig.DecryptConfig
 	// partials, if set, are the layers that come in parts.
 	partials *partials
+	// inFile, if set, says where in a file layers are.
+	inFile *inFile
 }
 
 func (g guarded) NewImageSource(ctx context.Context, sys *types.SystemContext) (types.ImageSource, error) {

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +63,13 @@ static int drop_capabilities(void)
 	data[0].permitted = data[0].effective = (keep | 1U << CAP_SETFCAP) & have[0].permitted;
 	data[1].permitted = data[1].effective = keep_high;
 	return (int)syscall(SYS_capset, &hdr, data);
+}
+
+// Files are then made with the mode that they are to have.
+static int no_umask(void)
+{
+	umask(0);
+	return 0;
 }
 
 static int no_new_privileges(void)
@@ -176,6 +184,7 @@ void burrow_unpack_confine(int argc, char **argv)
 		{ "limit resources", limit_resources },
 		{ "change root", change_root },             // while CAP_SYS_CHROOT is there
 		{ "drop capabilities", drop_capabilities }, // while capset is allowed
+		{ "drop the umask", no_umask },
 		{ "no new privileges", no_new_privileges }, // the next two need it
 		{ "Landlock", landlock },
 		{ "seccomp", seccomp }, // last: it denies what stands above

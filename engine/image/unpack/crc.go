@@ -26,7 +26,6 @@ func crcUpdate(crc uint64, b []byte) uint64 {
 	if len(b) < 2*stride {
 		return crc64.Update(crc, crcTable, b)
 	}
-	word := binary.LittleEndian.Uint64
 	w0, w1, w2, w3 := word(b)^^crc, word(b[8:]), word(b[16:]), word(b[24:])
 	w4, w5, w6, w7 := word(b[32:]), word(b[40:]), word(b[48:]), word(b[56:])
 	for b = b[stride:]; len(b) >= stride; b = b[stride:] {
@@ -48,6 +47,9 @@ func crcUpdate(crc uint64, b []byte) uint64 {
 	crc = crc64.Update(^uint64(0), crcTable, last[:])
 	return crc64.Update(crc, crcTable, b)
 }
+
+// word is a function because a method's value would be called each time.
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // fold multiplies w by x⁵¹² ≡ (x²⁴ + 1)(x⁸ + 1). What that moves out at the
 // right is a multiple of x⁶⁴ and comes back in by x⁶⁴ ≡ (x³ + 1)(x + 1).

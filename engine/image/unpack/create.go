@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 
@@ -106,6 +105,9 @@ func (u *unpacker) create(name string, hdr *tar.Header) error {
 	if err != nil {
 		return err
 	}
+	if hdr.Uid != 0 || hdr.Gid != 0 || hdr.Typeflag == tar.TypeLink { // a link's owner is its target's
+		u.mayBeForeign(name, linked)
+	}
 	base := path.Base(name)
 	switch hdr.Typeflag {
 	case tar.TypeReg, tar.TypeRegA, tar.TypeCont, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
@@ -150,6 +152,9 @@ func (u *unpacker) fresh(dir int, base string, mk func() error) error {
 // file with content stays: tar-split has noted its name, and the other engines
 // refuse such a layer too.
 func (u *unpacker) makeWay(dir int, base string) error {
+	if err := u.out.drain(); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
@@ -207,28 +212,27 @@ func (u *unpacker) replaceByDirectory(dir int, base string, st *unix.Stat_t) err
 }
 
 func (u *unpacker) regular(dir int, base, name string, hdr *tar.Header, linked bool) error {
-	fd := -1
+	fd, mode := -1, uint32(0o600)
+	if u.exact {
+		mode = uint32(hdr.Mode & 0o777)
+	}
 	err := u.fresh(dir, base, func() (err error) {
-		fd, err = unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
 	// What tar-split cannot find again under this name it keeps in full:
 	// names that pass a link, and sparse files, whose bytes are not the file's.
 	if hdr.Size > 0 && !linked && hdr.Typeflag != tar.TypeGNUSparse && !isSparse(hdr) {
 		u.split.begin()
-		err = u.copy(fd)
+		err = u.copy(fd, hdr)
 		u.split.end(name, hdr.Size)
 	} else {
-		err = u.copy(fd)
+		err = u.copy(fd, hdr)
 	}
-	if err != nil {
-		return err
-	}
-	return u.metadataFD(fd, hdr)
+	return err
 }
 
 func isSparse(hdr *tar.Header) bool {
@@ -240,22 +244,28 @@ func isSparse(hdr *tar.Header) bool {
 	return false
 }
 
-func (u *unpacker) copy(fd int) error {
+// copy hands the content that follows to the writer, and fd with it.
+func (u *unpacker) copy(fd int, hdr *tar.Header) error {
+	p := piece{fd: fd, name: hdr.Name}
 	for {
-		n, err := u.tr.Read(u.buf)
-		if n > 0 {
-			u.split.payload(u.buf[:n])
-			if err := u.meter.add(n); err != nil {
-				return err
-			}
-			if err := writeAll(fd, u.buf[:n]); err != nil {
-				return os.NewSyscallError("write", err)
-			}
+		buf := u.out.room()
+		n, err := u.tr.Read(buf)
+		u.split.payload(buf[:n])
+		if merr := u.meter.add(n); merr != nil {
+			err = merr
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
+		p.size = n
+		switch {
+		case errors.Is(err, io.EOF):
+			p.last, p.hdr = true, hdr
+			return u.out.add(p)
+		case err != nil:
+			p.last = true
+			_ = u.out.add(p)
+			return err
 		}
-		if err != nil {
+		if err := u.out.add(p); err != nil {
+			_ = u.out.add(piece{fd: fd, last: true})
 			return err
 		}
 	}

@@ -21,6 +21,9 @@ var (
 
 // entryError names the entry that cannot be unpacked.
 func entryError(name string, err error) error {
+	if f := (*failure)(nil); errors.As(err, &f) { // of an earlier one
+		name, err = f.name, f.err
+	}
 	if errors.Is(err, ErrLimit) || errors.Is(err, ErrUnmapped) {
 		return fmt.Errorf("layer entry %.300q: %w", name, err)
 	}

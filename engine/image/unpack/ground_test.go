@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,5 +135,22 @@ func (g *ground) unpackFrom(t testing.TB, r io.Reader, opts Options) (Result, er
 		t.Fatal(err)
 	}
 	defer root.Close()
-	return Unpack(t.Context(), root, r, opts)
+	opts.Owned = true
+	res, err := Unpack(t.Context(), root, r, opts)
+	if err == nil {
+		sameAsWalk(t, root, res.Owned)
+	}
+	return res, err
+}
+
+// sameAsWalk compares what an unpacker remembers with what is there.
+func sameAsWalk(t testing.TB, root *os.File, got []Owned) {
+	t.Helper()
+	want, err := Scan(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("owned: %v, but there is %v", got, want)
+	}
 }

@@ -54,8 +54,10 @@ func (u *unpacker) metadataFD(fd int, hdr *tar.Header) error {
 			return err
 		}
 	}
-	if err := unix.Fchmod(fd, uint32(hdr.Mode&0o7777)); err != nil {
-		return os.NewSyscallError("fchmod", err)
+	if mode := uint32(hdr.Mode & 0o7777); !u.exact || mode != mode&0o777 {
+		if err := unix.Fchmod(fd, mode); err != nil {
+			return os.NewSyscallError("fchmod", err)
+		}
 	}
 	if err := setXattrs(fd, xattrsOf(hdr)); err != nil {
 		return err

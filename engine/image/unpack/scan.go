@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -39,6 +40,75 @@ func Scan(root *os.File) ([]Owned, error) {
 	}
 	slices.SortFunc(s.found, func(a, b Owned) int { return strings.Compare(a.Path, b.Path) })
 	return s.found, nil
+}
+
+// maxForeign is how many names are remembered before it is simpler to walk.
+const maxForeign = 1 << 13
+
+// mayBeForeign remembers an entry whose owner is perhaps not 0:0. linked says that
+// its name is not the one a walk would find it by.
+func (u *unpacker) mayBeForeign(name string, linked bool) {
+	switch {
+	case !u.opts.Owned || u.walk:
+	case linked || len(u.foreign) == maxForeign:
+		u.walk, u.foreign = true, nil
+	default:
+		u.foreign = append(u.foreign, name)
+	}
+}
+
+// scan is what [Scan] would return, of the few names that can be in it.
+func (u *unpacker) scan(root *os.File) ([]Owned, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(u.root, &st); err != nil {
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	s := &scanner{dev: st.Dev}
+	if err := s.note(-1, "", "/", &st); err != nil {
+		return nil, err
+	}
+	slices.Sort(u.foreign)
+	for _, name := range slices.Compact(u.foreign) {
+		if u.walk {
+			break
+		}
+		if err := u.look(s, name); err != nil {
+			return nil, err
+		}
+	}
+	if u.walk {
+		return Scan(root)
+	}
+	slices.SortFunc(s.found, func(a, b Owned) int { return strings.Compare(a.Path, b.Path) })
+	return s.found, nil
+}
+
+// look has s note what name is by now: it may be another thing than the entry
+// made, or nothing.
+func (u *unpacker) look(s *scanner, name string) error {
+	dir, err := u.open(path.Dir(name), unix.O_PATH|unix.O_DIRECTORY, strict)
+	switch {
+	case errors.Is(err, unix.ELOOP): // a link took the place of a directory
+		u.walk = true
+		return nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return nil
+	case err != nil:
+		return fmt.Errorf("scan layer: open %q: %w", path.Dir(name), err)
+	}
+	defer unix.Close(dir)
+	var st unix.Stat_t
+	err = unix.Fstatat(dir, path.Base(name), &st, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("scan layer: stat %q: %w", name, err)
+	}
+	if isWhiteout(&st) {
+		return nil
+	}
+	return s.note(dir, path.Base(name), "/"+name, &st)
 }
 
 type scanner struct {

@@ -81,6 +81,10 @@ func (s *splitter) end(name string, size int64) {
 
 // appendName writes valid text as such and other bytes in base64.
 func appendName(b []byte, name string) []byte {
+	if plainText(name) {
+		b = append(append(b, `"name":"`...), name...)
+		return append(b, '"')
+	}
 	text, err := json.Marshal(name)
 	var back string
 	if err == nil && json.Unmarshal(text, &back) == nil && back == name {
@@ -89,6 +93,16 @@ func appendName(b []byte, name string) []byte {
 	b = append(b, `"name_raw":"`...)
 	b = base64.StdEncoding.AppendEncode(b, []byte(name))
 	return append(b, '"')
+}
+
+// plainText says that JSON has s as it is.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // flush writes the raw bytes as a segment.

@@ -14,13 +14,16 @@ import (
 const (
 	chunkSize  = 256 << 10
 	chunkQueue = 8
+	// chunkCount is how many chunks there are: a queue of them, and one in the hands of
+	// each who fills, hashes and reads.
+	chunkCount = chunkQueue + 3
 )
 
 // errRead marks an error of the source, as opposed to one in its data.
 var errRead = errors.New("read layer")
 
 // stream decompresses ahead of the consumer and hashes beside it. Each chunk
-// has two readers and goes back to the pool after the second.
+// has two readers and is free again after the second.
 type stream struct {
 	format     string
 	compressed *atomic.Int64
@@ -35,7 +38,8 @@ type stream struct {
 	shares int32 // of a chunk: for the consumer, and for hash
 	quit   chan struct{}
 	once   sync.Once
-	pool   sync.Pool
+	free   chan *chunk
+	made   int // chunks
 }
 
 type chunk struct {
@@ -52,9 +56,9 @@ func newStream(ctx context.Context, r io.Reader, verified string) (*stream, erro
 		chunks:     make(chan *chunk, chunkQueue),
 		hashed:     make(chan string, 1),
 		quit:       make(chan struct{}),
+		free:       make(chan *chunk, chunkCount),
 		shares:     2,
 	}
-	s.pool.New = func() any { return new(chunk) }
 	plain, format, closer, err := decompress(&source{ctx: ctx, r: r, n: s.compressed})
 	if err != nil {
 		return nil, err
@@ -127,9 +131,8 @@ func (s *stream) produce(r io.Reader, closer func(), toHash chan<- *chunk) {
 	}
 	defer closer()
 	for {
-		c, ok := s.pool.Get().(*chunk)
-		if !ok {
-			s.err = errors.New("bug: foreign chunk")
+		c := s.empty()
+		if c == nil {
 			return
 		}
 		var err error
@@ -144,6 +147,21 @@ func (s *stream) produce(r io.Reader, closer func(), toHash chan<- *chunk) {
 			}
 			return
 		}
+	}
+}
+
+// empty returns a chunk to fill, or nil when nobody wants it any more. A pool would
+// lose them with each garbage collection.
+func (s *stream) empty() *chunk {
+	if s.made < chunkCount && len(s.free) == 0 {
+		s.made++
+		return new(chunk)
+	}
+	select {
+	case c := <-s.free:
+		return c
+	case <-s.quit:
+		return nil
 	}
 }
 
@@ -184,7 +202,7 @@ func (s *stream) hash(in <-chan *chunk) {
 
 func (s *stream) release(c *chunk) {
 	if c.refs.Add(-1) == 0 {
-		s.pool.Put(c)
+		s.free <- c // there is room for all
 	}
 }
 

@@ -27,6 +27,10 @@ type Options struct {
 	// Verified is the SHA-256, in hex, that the caller compares r with: where r is
 	// not compressed that is its diff ID, and needs no computing. "" for none.
 	Verified string
+	// Owned asks for what [Scan] would find afterwards.
+	Owned bool
+	// noUmask says that this process takes nothing off the mode of a new file.
+	noUmask bool
 	// TarSplit, if set, receives the compressed tar-split stream.
 	TarSplit io.Writer
 }
@@ -41,6 +45,7 @@ type Result struct {
 	Root    *uint32  `json:"root"`    // permission bits of the layer's root, if it has an entry
 	Format  string   `json:"format"`  // of the compression, "" for none
 	Skipped int64    `json:"skipped"` // devices left out
+	Owned   []Owned  `json:"owned,omitempty"`
 }
 
 type unpacker struct {
@@ -50,7 +55,7 @@ type unpacker struct {
 	tr    *tar.Reader
 	split *splitter
 	meter *meter
-	buf   []byte
+	out   *writer
 
 	lastDir    string // whose descriptor lastFD is, or ""
 	lastFD     int
@@ -58,6 +63,9 @@ type unpacker struct {
 
 	dirs       []dirMeta
 	uids, gids map[uint32]struct{}
+	foreign    []string // see mayBeForeign
+	walk       bool     // foreign would not do
+	exact      bool     // a new file has the mode that it is made with
 	res        Result
 }
 
@@ -72,12 +80,14 @@ func Unpack(ctx context.Context, root *os.File, r io.Reader, opts Options) (Resu
 	defer runtime.KeepAlive(root) // the unpacker has but its number
 	u := &unpacker{
 		ctx: ctx, root: int(root.Fd()), opts: opts, lastFD: -1,
-		buf: make([]byte, chunkSize/2), uids: map[uint32]struct{}{}, gids: map[uint32]struct{}{},
+		uids: map[uint32]struct{}{}, gids: map[uint32]struct{}{},
 	}
 	u.meter = &meter{limits: opts.Limits, in: src.compressed}
 	u.split = newSplitter(src, opts.TarSplit)
 	u.tr = tar.NewReader(u.split)
 	defer u.forget()
+	u.out = newWriter(u)
+	defer u.out.stop()
 	if err := u.run(); err != nil {
 		return Result{}, errors.Join(u.split.abort(), err)
 	}
@@ -87,7 +97,10 @@ func Unpack(ctx context.Context, root *os.File, r io.Reader, opts Options) (Resu
 	u.res.DiffID, u.res.Size, u.res.Format = src.sum(), src.size, src.format
 	u.res.UIDs = slices.Sorted(maps.Keys(u.uids))
 	u.res.GIDs = slices.Sorted(maps.Keys(u.gids))
-	return u.res, nil
+	if opts.Owned {
+		u.res.Owned, err = u.scan(root)
+	}
+	return u.res, err
 }
 
 func (u *unpacker) run() error {
@@ -95,6 +108,9 @@ func (u *unpacker) run() error {
 	if err := unix.Fchmod(u.root, 0o755); err != nil {
 		return os.NewSyscallError("fchmod", err)
 	}
+	// A default ACL, that of a directory in which a home is, say, would be in the way too.
+	_, err := unix.Fgetxattr(u.root, "system.posix_acl_default", nil)
+	u.exact = u.opts.noUmask && (errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP))
 	for {
 		hdr, err := u.tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -115,6 +131,9 @@ func (u *unpacker) run() error {
 	}
 	if err := u.split.drain(u.meter); err != nil { // padding after the end mark
 		return streamError(err)
+	}
+	if err := u.out.drain(); err != nil {
+		return entryError("", err)
 	}
 	return u.finishDirs()
 }
@@ -173,7 +192,7 @@ func (u *unpacker) plainFile(name string, hdr *tar.Header) error {
 	if name == "." {
 		return nil
 	}
-	return u.create(name, &tar.Header{Typeflag: hdr.Typeflag, Size: hdr.Size, Mode: mode, ModTime: hdr.ModTime})
+	return u.create(name, &tar.Header{Name: hdr.Name, Typeflag: hdr.Typeflag, Size: hdr.Size, Mode: mode, ModTime: hdr.ModTime})
 }
 
 // cleanName returns the name relative to the layer's root.

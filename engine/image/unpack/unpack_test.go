@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -238,6 +239,63 @@ func TestScan(t *testing.T) {
 	}
 	if o := owned[3]; o.Path != "/l" || o.Link != "target" {
 		t.Errorf("%+v", o)
+	}
+}
+
+// What is remembered of owners is what a walk finds, whatever came between.
+func TestOwnersOfWhatChanges(t *testing.T) {
+	nstest.NeedIDs(t)
+	own := func(e ent) ent { e.uid, e.gid = 7, 8; return e }
+	for name, layer := range map[string][]ent{
+		"twice":                {own(dir("d")), own(dir("d")), own(dir("."))},
+		"through a link":       {dir("usr"), symlink("lib", "usr"), own(file("lib/f", "x")), own(file("g", "x"))},
+		"link through a link":  {dir("usr"), own(file("f", "x")), symlink("lib", "usr"), hardlink("lib/h", "f")},
+		"link gone later":      {dir("usr"), symlink("lib", "usr"), own(file("lib/f", "x")), dir("lib")},
+		"replaced":             {own(file("f", "")), file("f", "x"), own(symlink("l", "x")), dir("l")},
+		"removed":              {own(dir("d")), symlink("d", "nowhere")},
+		"link in place of dir": {dir("e"), dir("d"), own(symlink("d/l", "x")), own(dir("d")), own(file("e/f", "x"))},
+		"whiteout":             {own(file(".wh.w", "")), own(dir("w"))},
+		"link to a link":       {own(file("f", "x")), hardlink("g", "f"), hardlink("h", "g"), hardlink("i", "h")},
+		"links to root's":      {file("f", "x"), hardlink("g", "f")},
+		"parents":              {own(file("a/b/c", "x"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := newGround(t).unpack(t, tarOf(t, layer...), Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	many := make([]ent, maxForeign+10)
+	for i := range many {
+		many[i] = own(symlink(strconv.Itoa(i), "x"))
+	}
+	if _, err := newGround(t).unpack(t, tarOf(t, many...), Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where few files may be open, they are written earlier.
+func TestFewDescriptors(t *testing.T) {
+	ents := make([]ent, 10*batchFiles)
+	for i := range ents {
+		ents[i] = file(strconv.Itoa(i), "x")
+	}
+	layer, g := tarOf(t, ents...), newGround(t)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	next, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(next)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next + 12), Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.unpack(t, layer, Options{})
+	if rerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil || rerr != nil {
+		t.Error(err, rerr)
 	}
 }
 

@@ -25,7 +25,7 @@ const WorkerName = "burrow-unpack"
 //
 //	caller                                worker
 //	  ├─ 0 layer ───────────────────────────► confine itself
-//	  ├─ 3 directory, becomes its root ─────► unpack, scan
+//	  ├─ 3 directory, becomes its root ─────► unpack
 //	  ├─ 4 tar-split ◄──────────────────────┤
 //	  └─ 5 report ◄─────────────────────────┘ exit
 const (
@@ -40,18 +40,19 @@ type order struct {
 	IgnoreChown bool   `json:"ignore_chown,omitempty"`
 	FilesOnly   bool   `json:"files_only,omitempty"`
 	Split       bool   `json:"split,omitempty"`
-	Scan        bool   `json:"scan,omitempty"`
+	Owned       bool   `json:"owned,omitempty"`
 	Verified    string `json:"verified,omitempty"`
+	// Length is how much of descriptor 0 is the layer; 0 is all of it.
+	Length int64 `json:"length,omitempty"`
 	// Plain asks for the decompressed stream on descriptor 4 and nothing else.
 	Plain bool `json:"plain,omitempty"`
 }
 
 // report is what the worker says.
 type report struct {
-	Result Result  `json:"result"`
-	Owned  []Owned `json:"owned,omitempty"`
-	Kind   kind    `json:"kind,omitempty"`
-	Error  string  `json:"error,omitempty"`
+	Result Result `json:"result"`
+	Kind   kind   `json:"kind,omitempty"`
+	Error  string `json:"error,omitempty"`
 }
 
 // kind carries what errors.Is must still find on the caller's side.
@@ -104,18 +105,17 @@ func (r *reported) Unwrap() error { return r.is }
 // maxReport bounds the report: a million owned entries fit.
 const maxReport = 512 << 20
 
-// InWorker does [Unpack], and [Scan] if scan is set, in a confined process made
-// of the executable at path. Whatever a layer makes the decompressor or the tar
+// InWorker does [Unpack] in a confined process made of the executable at path. Whatever a layer makes the decompressor or the tar
 // reader do, it does it without network, without a view of the file system, and
 // with the capabilities for its own directory only.
-func InWorker(ctx context.Context, path string, root *os.File, r io.Reader, opts Options, scan bool) (Result, []Owned, error) {
+func InWorker(ctx context.Context, path string, root *os.File, r io.Reader, opts Options) (Result, error) {
 	split, _ := opts.TarSplit.(*os.File)
 	if opts.TarSplit != nil && split == nil {
-		return Result{}, nil, errors.New("bug: a worker writes tar-split to files only")
+		return Result{}, errors.New("bug: a worker writes tar-split to files only")
 	}
-	o := order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Scan: scan, Verified: opts.Verified}
+	o := order{Limits: opts.Limits, IgnoreChown: opts.IgnoreChown, FilesOnly: opts.FilesOnly, Split: split != nil, Owned: opts.Owned, Verified: opts.Verified}
 	rep, err := employ(ctx, path, o, root, split, r)
-	return rep.Result, rep.Owned, err
+	return rep.Result, err
 }
 
 // PlainInWorker writes r, decompressed, to dst, in the same kind of process.
@@ -127,6 +127,9 @@ func PlainInWorker(ctx context.Context, path string, empty, dst *os.File, r io.R
 
 // employ has a worker carry out o.
 func employ(ctx context.Context, path string, o order, root, split *os.File, r io.Reader) (report, error) {
+	if s, ok := r.(*Section); ok && s.left > 0 {
+		r, o.Length = s.lend()
+	}
 	text, err := json.Marshal(o)
 	if err != nil {
 		return report{}, fmt.Errorf("start unpacker: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"time"
@@ -42,21 +43,19 @@ func work(ctx context.Context, args []string) report {
 	}
 	root := os.NewFile(fdRoot, "layer")
 	defer root.Close()
-	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified}
+	opts := Options{Limits: o.Limits, IgnoreChown: o.IgnoreChown, FilesOnly: o.FilesOnly, Verified: o.Verified, Owned: o.Owned, noUmask: true}
 	if o.Split {
 		opts.TarSplit = os.NewFile(fdSplit, "tar-split")
 	}
-	res, err := Unpack(ctx, root, os.Stdin, opts)
+	layer := io.Reader(os.Stdin)
+	if o.Length > 0 {
+		layer = io.LimitReader(layer, o.Length)
+	}
+	res, err := Unpack(ctx, root, layer, opts)
 	if err != nil {
 		return failed(err)
 	}
-	rep := report{Result: res}
-	if o.Scan {
-		if rep.Owned, err = Scan(root); err != nil {
-			return failed(err)
-		}
-	}
-	return rep
+	return report{Result: res}
 }
 
 func failed(err error) report {

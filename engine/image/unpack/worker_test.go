@@ -3,12 +3,15 @@ package unpack
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +21,7 @@ import (
 	"github.com/burrow-run/burrow/internal/sys"
 )
 
-func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Result, []Owned, error) {
+func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Result, error) {
 	t.Helper()
 	root, err := os.Open(g.root)
 	if err != nil {
@@ -30,31 +33,79 @@ func (g *ground) inWorker(ctx context.Context, t *testing.T, r io.Reader) (Resul
 		t.Fatal(err)
 	}
 	defer split.Close()
-	return InWorker(ctx, "/proc/self/exe", root, r, Options{Limits: DefaultLimits(), TarSplit: split}, true)
+	return InWorker(ctx, "/proc/self/exe", root, r, Options{Limits: DefaultLimits(), TarSplit: split, Owned: true})
+}
+
+// TestSection: of a file that holds more than the layer, the layer is read.
+func TestSection(t *testing.T) {
+	nstest.NeedIDs(t)
+	layer := tarOf(t, dir("d"), file("d/f", strings.Repeat("x", 1<<20)))
+	around := bytes.Repeat([]byte("around"), 1000)
+	path := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(path, slices.Concat(around, layer, around), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(layer)
+	for name, unpack := range map[string]func(*ground, io.Reader) (Result, error){
+		"here":      func(g *ground, r io.Reader) (Result, error) { return g.unpackFrom(t, r, Options{}) },
+		"in worker": func(g *ground, r io.Reader) (Result, error) { return g.inWorker(t.Context(), t, r) },
+	} {
+		for _, size := range []int{len(layer), len(layer) / 2, len(layer) + 10*len(around)} {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := NewSection(f, int64(len(around)), int64(size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := unpack(newGround(t), s)
+			if whole := err == nil && res.DiffID == hex.EncodeToString(sum[:]); whole != (size == len(layer)) {
+				t.Errorf("%s: %d of %d bytes: %+v %v", name, size, len(layer), res, err)
+			}
+			if rest, err := io.ReadAll(s); size <= len(layer) && (len(rest) > 0 || err != nil) {
+				t.Errorf("%s: %d bytes are left, %v", name, len(rest), err)
+			}
+			_ = s.Close()
+		}
+	}
 }
 
 func TestWorkerDoesTheSame(t *testing.T) {
 	nstest.NeedIDs(t)
-	layer := tarOf(t, dir("d"), ent{name: "d/f", kind: '0', data: strings.Repeat("x", 3<<20), uid: 4}, symlink("l", "x"), file(".wh.w", ""))
+	ents := []ent{dir("d"), {name: "d/f", kind: '0', data: strings.Repeat("x", 3<<20), uid: 4}, symlink("l", "x"), file(".wh.w", "")}
+	for i, mode := range []int64{0o4755, 0o2711, 0o666, 0o777, 0o400, 0o1644} {
+		ents = append(ents, ent{name: fmt.Sprintf("m%d", i), kind: '0', data: "x", mode: mode, uid: i % 3})
+	}
+	layer := tarOf(t, ents...)
 	here, there := newGround(t), newGround(t)
 	want, err := here.unpack(t, layer, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, owned, err := there.inWorker(t.Context(), t, bytes.NewReader(layer))
-	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(owned) != 1 || owned[0].UID != 4 {
-		t.Fatalf("%+v %+v %v", got, owned, err)
+	got, err := there.inWorker(t.Context(), t, bytes.NewReader(layer))
+	if err != nil || got.DiffID != want.DiffID || got.Size != want.Size || len(got.Owned) != 5 || got.Owned[0].UID != 4 {
+		t.Fatalf("%+v %v", got, err)
 	}
 	out, err := exec.CommandContext(t.Context(), "diff", "-r", "--no-dereference", here.root, there.root).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "character special file") {
 		t.Errorf("%v %s", err, out)
+	}
+	for _, e := range ents {
+		if e.name == ".wh.w" {
+			continue
+		}
+		a, b := lstat(t, here, e.name), lstat(t, there, e.name)
+		if a.Mode != b.Mode || a.Uid != b.Uid || a.Mtim != b.Mtim || e.mode != 0 && int64(b.Mode&0o7777) != e.mode {
+			t.Errorf("%s: %o %d here, %o %d there, asked for %o", e.name, a.Mode, a.Uid, b.Mode, b.Uid, e.mode)
+		}
 	}
 	f, err := os.Open(os.Args[0]) // a file, not a pipe; and no layer
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, _, err := newGround(t).inWorker(t.Context(), t, f); !errors.Is(err, ErrInvalid) {
+	if _, err := newGround(t).inWorker(t.Context(), t, f); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
 }
@@ -71,14 +122,14 @@ func TestWorkerErrors(t *testing.T) {
 		"source":      {io.MultiReader(bytes.NewReader(layer[:500_000]), badSource{boom}), boom},
 		"source late": {io.MultiReader(bytes.NewReader(layer), badSource{boom}), boom},
 	} {
-		_, _, err := newGround(t).inWorker(t.Context(), t, tt.r)
+		_, err := newGround(t).inWorker(t.Context(), t, tt.r)
 		if !errors.Is(err, tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := newGround(t).inWorker(ctx, t, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
+	if _, err := newGround(t).inWorker(ctx, t, bytes.NewReader(layer)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

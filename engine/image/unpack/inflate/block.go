@@ -22,14 +22,15 @@ type tables struct {
 // symbols decodes until the block ends, there is no room for output, or the
 // input has ended. It needs inSlack bytes of input after f.in[:f.have].
 func (f *Reader) symbols(t *tables) error {
-	in, pos := f.in, f.pos
-	out, op := f.out, f.op
+	// Arrays, not slices: the compiler knows how long they are.
+	in, pos := (*[inSize + padding]byte)(f.in), f.pos
+	out, op := (*[outSize]byte)(f.out), f.op
 	acc, n := f.acc, f.n
-	lastIn, lastOut := f.have+f.pad-inSlack, len(out)-outSlack
+	floor, lastIn := f.floor, f.have+f.pad-inSlack
 	var err error
 loop:
-	for pos <= lastIn && op <= lastOut {
-		acc |= binary.LittleEndian.Uint64(in[pos:]) << (n & 63)
+	for pos <= lastIn && op <= outSize-outSlack {
+		acc |= binary.LittleEndian.Uint64(in[pos:pos+8]) << (n & 63)
 		pos += int((63 - n) >> 3)
 		n |= 56
 
@@ -52,7 +53,7 @@ loop:
 				}
 			}
 			// 34 bits are left, a length and a distance may take 48.
-			acc |= binary.LittleEndian.Uint64(in[pos:]) << (n & 63)
+			acc |= binary.LittleEndian.Uint64(in[pos:pos+8]) << (n & 63)
 			pos += int((63 - n) >> 3)
 			n |= 56
 		}
@@ -94,16 +95,23 @@ loop:
 		acc, n = acc>>(e&takeMask&63), n-uint(e&takeMask)
 
 		from := op - dist
-		if from < f.floor {
+		if from < floor {
 			err = ErrCorrupt
 			break loop
 		}
 		end := op + length
 		if dist >= 8 { // words may overlap what they have just written, bytes of one word may not
-			binary.LittleEndian.PutUint64(out[op:], binary.LittleEndian.Uint64(out[from:]))
-			binary.LittleEndian.PutUint64(out[op+8:], binary.LittleEndian.Uint64(out[from+8:]))
+			binary.LittleEndian.PutUint64(out[op:op+8], binary.LittleEndian.Uint64(out[from:from+8]))
+			binary.LittleEndian.PutUint64(out[op+8:op+16], binary.LittleEndian.Uint64(out[from+8:from+16]))
 			for from, op = from+16, op+16; op < end; from, op = from+8, op+8 {
-				binary.LittleEndian.PutUint64(out[op:], binary.LittleEndian.Uint64(out[from:]))
+				binary.LittleEndian.PutUint64(out[op:op+8], binary.LittleEndian.Uint64(out[from:from+8]))
+			}
+			op = end
+			continue
+		}
+		if dist == 1 { // mostly zeros, and many
+			for same := uint64(out[from]) * 0x0101010101010101; op < end; op += 8 {
+				binary.LittleEndian.PutUint64(out[op:op+8], same)
 			}
 			op = end
 			continue
