@@ -133,6 +133,9 @@ func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
 	if err := spec.CheckWorkdir(workdir); err != nil {
 		return err
 	}
+	if err := isWorkdir(root, workdir); err != nil {
+		return err
+	}
 	secrets, err := r.secretEnv()
 	if err != nil { // it was removed meanwhile; this process need not be one that wants it
 		r.warn("%v", err)

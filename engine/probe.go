@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -119,14 +119,7 @@ func notRun(r health.Result, err error) health.Result {
 
 // execFailedCode is a shell's exit code where the command is to blame for an error.
 func execFailedCode(err error) int {
-	var exec *launch.ExecError
-	switch {
-	case !errors.As(err, &exec) || exec.Step != launch.GateExec:
-		return exitFailed
-	case errors.Is(exec.Err, syscall.ENOENT):
-		return 127
-	}
-	return 126
+	return cmp.Or(launch.PayloadCode(err), exitFailed)
 }
 
 // output keeps the beginning of what is written to a pipe and throws the rest away.
