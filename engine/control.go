@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -29,7 +30,11 @@ func Signal(d paths.Dirs, ref string, sig syscall.Signal) (Record, error) {
 	if err != nil {
 		return rec, err
 	}
-	return rec, rec.signal(sig)
+	if err := rec.signal(sig); err != nil {
+		return rec, err
+	}
+	noteDone(d, rec, audit.Kill)
+	return rec, nil
 }
 
 // signal goes through a pidfd, so that it cannot reach another process that

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -176,6 +177,8 @@ func Rename(d paths.Dirs, ref, name string) error {
 		return fmt.Errorf("rename container %s: %w", old, err)
 	}
 	releaseName(d, old, rec.ID)
+	rec.Name = name
+	noteDone(d, rec, audit.Rename)
 	return nil
 }
 

@@ -257,7 +257,9 @@ func reclaimContainer(d paths.Dirs, id string) {
 	}
 	defer hold.Close()
 	rec.ID = id
-	_ = removeClaimed(d, rec)
+	if removeClaimed(d, rec) == nil && !lost {
+		noteRemoved(d, rec)
+	}
 }
 
 func older(path string, age time.Duration) bool {

@@ -62,7 +62,11 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	}
 	r.adopt(rec)
 	if r.spec.Remove {
-		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
+		r.later(func() {
+			if removeClaimed(r.opts.Dirs, r.record) == nil {
+				noteRemoved(r.opts.Dirs, r.record)
+			}
+		})
 	}
 	if err := r.announce(); err != nil {
 		return Exit{ID: rec.ID}, err
@@ -159,6 +163,7 @@ func (r *run) create(ctx context.Context) (Record, error) {
 		}
 	}
 	r.kept()
+	r.noteCreated()
 	r.handedOver = true
 	r.record.dir = r.dir
 	return r.record, nil

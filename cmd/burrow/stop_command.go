@@ -108,6 +108,7 @@ func (a *app) restartCommand() *cobra.Command {
 				if err := a.startSupervisor(cmd.Context(), rec, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
 					return err
 				}
+				engine.NoteRestarted(c.dirs, rec)
 				return nil
 			})
 		},

@@ -37,8 +37,9 @@ func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
 }
 
 // Untag takes names from the image ref; without names all it has.
-func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
-	return s.exclusive(ctx, func() error {
+func (s *Store) Untag(ctx context.Context, ref string, names []string) (Removed, error) {
+	var r Removed
+	err := s.exclusive(ctx, func() error {
 		f, err := s.own(ref)
 		if err != nil {
 			return err
@@ -54,8 +55,13 @@ func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
 			}
 			drop = append(drop, full)
 		}
-		return s.dropNames(f.img.ID, f.img.Names, drop)
+		if err := s.dropNames(f.img.ID, f.img.Names, drop); err != nil {
+			return err
+		}
+		r = Removed{ID: f.img.ID, Untagged: drop}
+		return nil
 	})
+	return r, err
 }
 
 // nameOf is the full name of the image that a person calls it by.
