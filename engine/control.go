@@ -258,7 +258,7 @@ func (r Record) settleClaimed(d paths.Dirs) (Record, error) {
 	_ = settleTrail(d, r, true)
 	r.Exited, r.ExitCode, r.Finished = true, exitUnknown, time.Now().UTC()
 	r.Error = "supervisor was killed: exit status unknown"
-	_ = os.Remove(attachSocket(d, r.ID))
+	_ = os.Remove(attachSocket(r.where(d), r.ID))
 	err := saveRecord(r.dir, r)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EDQUOT) {
 		err = nil

@@ -39,7 +39,7 @@ func CheckHealth(ctx context.Context, ref string, o Options) (a health.Answer, r
 	case rec.Paused():
 		return a, false, hint.New(fmt.Errorf("%s: %w", doing, ErrPaused), "burrow unpause "+rec.Name)
 	}
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: healthSocket(o.Dirs, rec.ID), Net: "unix"})
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: healthSocket(rec.where(o.Dirs), rec.ID), Net: "unix"})
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 		a, err = checkUnwatched(ctx, rec, o)
 		return a, false, err
