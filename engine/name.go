@@ -61,10 +61,10 @@ const newName = ".new-"
 // finished file, so that nobody sees it empty.
 func createName(d paths.Dirs, name, id string) error {
 	tmp := filepath.Join(namesDir(d), newName+id)
+	defer os.Remove(tmp) // also where it could be made and not written
 	if err := os.WriteFile(tmp, []byte(id), 0o600); err != nil {
 		return err
 	}
-	defer os.Remove(tmp)
 	return os.Link(tmp, filepath.Join(namesDir(d), name))
 }
 
