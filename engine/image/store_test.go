@@ -98,7 +98,7 @@ func TestTagUntagRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	resolves("two", "")
-	if err := untagged(t, s, "one", []string{"other"}); !errors.Is(err, ErrNotFound) {
+	if err := untagged(t, s, "one", []string{"other"}); !errors.Is(err, ErrNoName) {
 		t.Error(err)
 	}
 	if r, err := s.Remove(t.Context(), "three", RemoveOptions{}); err != nil || r.Deleted != "" || r.Untagged[0] != "localhost/three:latest" {

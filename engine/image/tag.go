@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Tag gives the image ref further names, taking them from others.
@@ -70,7 +71,7 @@ func (s *Store) nameOf(f *found, name string) (string, error) {
 	if err == nil && m.ID == f.img.ID && slices.Contains(f.img.Names, m.Name) {
 		return m.Name, nil
 	}
-	return "", fmt.Errorf("%w: image %.12s has no name %q", ErrNotFound, f.img.ID, name)
+	return "", hint.New(fmt.Errorf("%w: image %.12s is not called %q", ErrNoName, f.img.ID, name), "burrow image inspect --format '{{.RepoTags}}' "+f.img.ID[:12])
 }
 
 func (s *Store) dropNames(id string, have, drop []string) error {
