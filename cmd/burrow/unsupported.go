@@ -40,9 +40,13 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	if m := missingCommand(name); m != nil && !cmd.HasParent() {
 		return hint.New(errors.New("burrow "+name+" is not supported by this version: "+m.why), m.instead)
 	}
-	h := "burrow --help"
+	h := cmd.CommandPath() + " --help"
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
-		h = "burrow " + s[0]
+		h = cmd.CommandPath() + " " + s[0]
 	}
-	return hint.New(errors.New("unknown command \""+oneLine(name)+"\""), h)
+	text := "unknown command \"" + oneLine(name) + "\""
+	if cmd.HasParent() {
+		text += " for \"" + cmd.CommandPath() + "\""
+	}
+	return hint.New(errors.New(text), h)
 }
