@@ -126,7 +126,7 @@ func (r *run) markExec(p sys.ProcID) (unmark func(), err error) {
 // noteRemoved records that a container is gone. It is written by whoever removes it.
 func noteRemoved(d paths.Dirs, rec Record) {
 	a := rec.auditRecord(audit.Remove)
-	a.UID = hostUID()
+	a.UID, a.Userns = hostUID(), "" // the process has ended: its number may be another's
 	_, _ = audit.At(d.State).Append(a) // on a full disk removing must go on
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/stage"
 )
 
 // Exit codes of rmi, as in Podman.
@@ -155,7 +156,7 @@ func (a *app) removeContainers(ctx context.Context, names []string) error {
 		front = filepath.Join(dir, "..", "..", "bin", "burrow")
 	}
 	c := exec.CommandContext(ctx, front, append([]string{"rm", "-f", "-t", "0", "--"}, names...)...)
-	c.Stderr = a.err
+	c.Stderr, c.Env = a.err, append(os.Environ(), stage.Inherited()...)
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("remove containers %s: %w", strings.Join(names, " "), err)
 	}
