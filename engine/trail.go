@@ -126,7 +126,7 @@ func (r *run) markExec(p sys.ProcID) (unmark func(), err error) {
 // noteRemoved records that a container is gone. It is written by whoever removes it.
 func noteRemoved(d paths.Dirs, rec Record) {
 	a := rec.auditRecord(audit.Remove)
-	a.UID, a.Userns = hostUID(), "" // the process has ended: its number may be another's
+	a.UID, a.Userns = hostUID(), ""    // the process has ended: its number may be another's
 	_, _ = audit.At(d.State).Append(a) // on a full disk removing must go on
 }
 
@@ -138,8 +138,8 @@ func noteDone(d paths.Dirs, rec Record, kind audit.Kind) {
 	_, _ = audit.At(d.State).Append(a) // what was done is done
 }
 
-// NoteRestarted records that a container was stopped and started again.
-func NoteRestarted(d paths.Dirs, rec Record) { noteDone(d, rec, audit.Restart) }
+// NoteRestarting records that a container was stopped and is to be started again.
+func NoteRestarting(d paths.Dirs, rec Record) { noteDone(d, rec, audit.Restart) }
 
 // noteVolume records that a volume was made or removed.
 func noteVolume(d paths.Dirs, name string, kind audit.Kind) {

@@ -105,10 +105,10 @@ func (a *app) restartCommand() *cobra.Command {
 				if err := a.startRequired(cmd.Context(), c, rec); err != nil {
 					return err
 				}
+				engine.NoteRestarting(c.dirs, rec)
 				if err := a.startSupervisor(cmd.Context(), rec, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
 					return err
 				}
-				engine.NoteRestarted(c.dirs, rec)
 				return nil
 			})
 		},
