@@ -62,11 +62,7 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	}
 	r.adopt(rec)
 	if r.spec.Remove {
-		r.later(func() {
-			if removeClaimed(r.opts.Dirs, r.record) == nil {
-				noteRemoved(r.opts.Dirs, r.record)
-			}
-		})
+		r.later(r.removeAndNote)
 	}
 	if err := r.announce(); err != nil {
 		return Exit{ID: rec.ID}, err

@@ -130,6 +130,13 @@ func noteRemoved(d paths.Dirs, rec Record) {
 	_, _ = audit.At(d.State).Append(a) // on a full disk removing must go on
 }
 
+// removeAndNote is what a supervisor does at last with --rm.
+func (r *run) removeAndNote() {
+	if removeClaimed(r.opts.Dirs, r.record) == nil {
+		noteRemoved(r.opts.Dirs, r.record)
+	}
+}
+
 // noteDone records what a command has done to a container that goes on.
 func noteDone(d paths.Dirs, rec Record, kind audit.Kind) {
 	a := rec.auditRecord(kind)
