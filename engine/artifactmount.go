@@ -137,7 +137,9 @@ func takesFile(root *os.File, dest string, files int) (bool, error) {
 // showBlob mounts a blob in the scaffold. It must be read-only there already: what
 // a mount namespace is given by a more privileged one, it cannot make writable,
 // whatever its root may do (mount_namespaces(7), "Restrictions"). The blob's owner
-// is the anchor's root, so nothing but that keeps it from the container's.
+// is the anchor's root, so nothing but that keeps it from the container's. Where that
+// is another ID (auto, keep-id) it stays the owner, as with Podman: an idmapped mount
+// needs capabilities over the file system, and a copy the size of a model.
 func (r *run) showBlob(a *artifact.Artifact, f artifact.File, name string) (string, error) {
 	blob, err := artifact.Blob(r.opts.Dirs, f.Digest)
 	if err != nil {

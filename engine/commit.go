@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/engine/transfer"
@@ -60,7 +61,11 @@ func WriteCommit(ctx context.Context, ref string, to io.Writer, c CommitOptions,
 	if err := r.writeLayer(ctx, layer); err != nil {
 		return err
 	}
-	return layer.Close()
+	if err := layer.Close(); err != nil {
+		return err
+	}
+	noteDone(o.Dirs, rec, audit.Commit)
+	return nil
 }
 
 // writeLayer writes the writable layer with the container's IDs.

@@ -131,6 +131,7 @@ func (r *run) configure(ctx context.Context) error {
 		Rootfs:        r.scaffold.root(),
 		ReadOnly:      r.spec.Root.ReadOnly,
 		Hostname:      r.hostname,
+		Domainname:    r.spec.Process.Domainname,
 		Namespaces:    namespaces,
 		UIDs:          r.uids,
 		GIDs:          r.gids,

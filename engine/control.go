@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -29,7 +30,11 @@ func Signal(d paths.Dirs, ref string, sig syscall.Signal) (Record, error) {
 	if err != nil {
 		return rec, err
 	}
-	return rec, rec.signal(sig)
+	if err := rec.signal(sig); err != nil {
+		return rec, err
+	}
+	noteDone(d, rec, audit.Kill)
+	return rec, nil
 }
 
 // signal goes through a pidfd, so that it cannot reach another process that
@@ -253,7 +258,7 @@ func (r Record) settleClaimed(d paths.Dirs) (Record, error) {
 	_ = settleTrail(d, r, true)
 	r.Exited, r.ExitCode, r.Finished = true, exitUnknown, time.Now().UTC()
 	r.Error = "supervisor was killed: exit status unknown"
-	_ = os.Remove(attachSocket(d, r.ID))
+	_ = os.Remove(attachSocket(r.where(d), r.ID))
 	err := saveRecord(r.dir, r)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EDQUOT) {
 		err = nil

@@ -41,6 +41,9 @@ func Exec(ctx context.Context, ref string, e ExecSpec, o Options) (Exit, error) 
 	if err := rec.notStarted(); err != nil {
 		return Exit{ID: rec.ID}, fmt.Errorf("exec in %w", err)
 	}
+	if err := rec.reachable(); err != nil {
+		return Exit{ID: rec.ID}, fmt.Errorf("exec in %w", err)
+	}
 	if rec.Paused() { // it would be frozen at birth, and we would wait for it
 		return Exit{ID: rec.ID}, hint.New(fmt.Errorf("exec in %s: %w", rec.Name, ErrPaused), "burrow unpause "+rec.Name)
 	}
@@ -131,6 +134,9 @@ func (r *run) joinConfig(ctx context.Context, rec Record, e ExecSpec) error {
 	}
 	workdir := path.Clean("/" + cmp.Or(e.Workdir, r.workdir()))
 	if err := spec.CheckWorkdir(workdir); err != nil {
+		return err
+	}
+	if err := isWorkdir(root, workdir); err != nil {
 		return err
 	}
 	secrets, err := r.secretEnv()

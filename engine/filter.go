@@ -132,11 +132,13 @@ func (f *Filter) test(d paths.Dirs, key, value string) (func(Record) bool, error
 		return bootTest(d, value)
 	case "volume":
 		return func(r Record) bool { return mounts(d, r, value) }, nil
+	case "publish", "expose":
+		return portTest(key, value)
 	case "network":
 		return func(r Record) bool { return r.Network == value || strings.HasPrefix(r.Network, value+":") }, nil
 	}
 	return nil, hint.New(errors.New("unknown key"),
-		"the keys are ancestor, before, exited, health, id, label, label!, name, network, restart-policy, should-start-on-boot, since, status, until and volume")
+		"the keys are ancestor, before, exited, health, id, label, label!, name, network, publish, expose, restart-policy, should-start-on-boot, since, status, until and volume")
 }
 
 // matcher is a regular expression, as in Podman; the beginning of an ID is one too.

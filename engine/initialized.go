@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -58,6 +59,7 @@ func Release(ctx context.Context, d paths.Dirs, rec Record) ([]byte, error) {
 // awaitRelease stops a start right before the payload. It returns true when somebody
 // lets it run, and false if the container was ended instead.
 func (r *run) awaitRelease(ctx context.Context, c *launch.Container) (bool, error) {
+	r.note(audit.Init, withoutProcess)
 	if r.onStarted != nil {
 		r.onStarted()
 	}

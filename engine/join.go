@@ -38,6 +38,9 @@ func runningContainer(d paths.Dirs, ref string) (Record, error) {
 // it as long as the run lives. A pid that was used again is found out: the
 // container is asked for after its file was opened.
 func (r *run) openNamespace(rec Record, kind string) (string, error) {
+	if err := rec.reachable(); err != nil {
+		return "", fmt.Errorf("%w of container %w", errJoin, err)
+	}
 	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", rec.PID, kind))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errJoin, err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -60,10 +61,10 @@ const newName = ".new-"
 // finished file, so that nobody sees it empty.
 func createName(d paths.Dirs, name, id string) error {
 	tmp := filepath.Join(namesDir(d), newName+id)
+	defer os.Remove(tmp) // also where it could be made and not written
 	if err := os.WriteFile(tmp, []byte(id), 0o600); err != nil {
 		return err
 	}
-	defer os.Remove(tmp)
 	return os.Link(tmp, filepath.Join(namesDir(d), name))
 }
 
@@ -176,6 +177,8 @@ func Rename(d paths.Dirs, ref, name string) error {
 		return fmt.Errorf("rename container %s: %w", old, err)
 	}
 	releaseName(d, old, rec.ID)
+	rec.Name = name
+	noteDone(d, rec, audit.Rename)
 	return nil
 }
 

@@ -218,7 +218,7 @@ func (r *run) sources() []string {
 func (r *run) nameFiles() (nameFiles, error) {
 	n, mode := r.spec.Network, r.network.mode
 	names := slirp.Hosts{
-		Names: []string{r.hostname, r.name}, Add: n.AddHosts, HostGateway: slirp.HostGateway(mode),
+		Names: r.ownNames(), Add: n.AddHosts, HostGateway: slirp.HostGateway(mode),
 	}
 	var out nameFiles
 	var err error
@@ -236,4 +236,13 @@ func (r *run) nameFiles() (nameFiles, error) {
 	}
 	out.resolv, err = slirp.ResolvConf(host, mode, dns)
 	return out, err
+}
+
+// ownNames are what the container is called in its /etc/hosts, the full name first.
+func (r *run) ownNames() []string {
+	names := []string{r.hostname, r.name}
+	if d := r.spec.Process.Domainname; d != "" {
+		names = append([]string{r.hostname + "." + d}, names...)
+	}
+	return names
 }

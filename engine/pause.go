@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -45,6 +46,7 @@ func Pause(ctx context.Context, d paths.Dirs, ref string, freeze bool) error {
 	if err := rec.freeze(ctx, freeze); err != nil {
 		return fmt.Errorf("%s %s: %w", verb, rec.Name, err)
 	}
+	noteDone(d, rec, audit.Kind(verb))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +39,7 @@ func CheckHealth(ctx context.Context, ref string, o Options) (a health.Answer, r
 	case rec.Paused():
 		return a, false, hint.New(fmt.Errorf("%s: %w", doing, ErrPaused), "burrow unpause "+rec.Name)
 	}
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: healthSocket(o.Dirs, rec.ID), Net: "unix"})
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: healthSocket(rec.where(o.Dirs), rec.ID), Net: "unix"})
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 		a, err = checkUnwatched(ctx, rec, o)
 		return a, false, err
@@ -119,14 +119,7 @@ func notRun(r health.Result, err error) health.Result {
 
 // execFailedCode is a shell's exit code where the command is to blame for an error.
 func execFailedCode(err error) int {
-	var exec *launch.ExecError
-	switch {
-	case !errors.As(err, &exec) || exec.Step != launch.GateExec:
-		return exitFailed
-	case errors.Is(exec.Err, syscall.ENOENT):
-		return 127
-	}
-	return 126
+	return cmp.Or(launch.PayloadCode(err), exitFailed)
 }
 
 // output keeps the beginning of what is written to a pipe and throws the rest away.

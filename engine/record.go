@@ -39,6 +39,7 @@ type Record struct {
 	Owner    sys.ProcID `json:"owner"` // the run itself
 	PID      int        `json:"pid"`   // the container's first process, 0 before it exists
 	Start    uint64     `json:"start_time"`
+	RunDir   string     `json:"run_dir,omitempty"` // of the session that started it; its sockets are there
 	Exited   bool       `json:"exited"`
 	ExitCode int        `json:"exit_code"`
 	Error    string     `json:"error,omitempty"` // why the payload never ran, or its status is unknown
@@ -109,7 +110,7 @@ func (r *run) writeRecord(context.Context) error {
 	}
 	r.record = Record{
 		Version: RecordVersion, ID: r.id, Name: r.name, Image: r.image.name,
-		Command: r.config.Args, Created: r.createdAt(), BootID: boot, Owner: owner,
+		Command: r.config.Args, Created: r.createdAt(), BootID: boot, Owner: owner, RunDir: r.opts.Dirs.Run,
 		Remove: r.spec.Remove, Userns: r.mode.Kind.String(), UIDMap: r.uids, GIDMap: r.gids,
 		Network: r.network.mode.String(), Hostname: r.hostname, Metadata: r.metadata(), Spec: r.spec, StopSignal: r.image.cfg.StopSignal,
 		Restarts: r.record.Restarts, Quick: r.record.Quick,

@@ -170,8 +170,8 @@ func removeClaimed(d paths.Dirs, rec Record) error {
 		return fmt.Errorf("remove container %s: %w", rec.ID, err)
 	}
 	releaseName(d, name, rec.ID)
-	_ = os.Remove(attachSocket(d, rec.ID)) // of a supervisor that was killed
-	_ = os.Remove(healthSocket(d, rec.ID))
+	_ = os.Remove(attachSocket(rec.where(d), rec.ID)) // of a supervisor that was killed
+	_ = os.Remove(healthSocket(rec.where(d), rec.ID))
 	if err := sys.RemoveTree(dir); err != nil {
 		return err
 	}
@@ -257,7 +257,9 @@ func reclaimContainer(d paths.Dirs, id string) {
 	}
 	defer hold.Close()
 	rec.ID = id
-	_ = removeClaimed(d, rec)
+	if removeClaimed(d, rec) == nil && !lost {
+		noteRemoved(d, rec)
+	}
 }
 
 func older(path string, age time.Duration) bool {

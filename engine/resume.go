@@ -39,7 +39,7 @@ func (r *run) resume(ctx context.Context, s settled) (Exit, error) {
 	exit := Exit{ID: r.id}
 	r.later(func() { s.hold.Close() })
 	if s.remove {
-		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
+		r.later(r.removeAndNote)
 	}
 	for _, f := range s.held {
 		r.keep(f)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/sys"
@@ -52,14 +53,26 @@ func (r *run) checkWorkdir() error {
 	if err := spec.CheckWorkdir(dir); err != nil {
 		return err
 	}
-	f, err := sys.OpenInRoot(r.scaffold.root(), dir, unix.O_RDONLY|unix.O_DIRECTORY)
-	switch {
-	case err == nil:
-		return f.Close()
-	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return fmt.Errorf("working directory: %w", err)
+	err := isWorkdir(r.scaffold.root(), dir)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // it is made, or libcontainer says why not
 	}
-	return nil // it is made, or libcontainer says why not
+	return err
+}
+
+// isWorkdir looks for a working directory in a root. What it does not find out here, who may
+// enter it for one, is found out by whoever enters.
+func isWorkdir(root, dir string) error {
+	f, err := sys.OpenInRoot(root, dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err == nil {
+		return f.Close()
+	}
+	for _, errno := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} {
+		if errors.Is(err, errno) {
+			return &launch.WorkdirError{Dir: dir, Err: errno}
+		}
+	}
+	return nil
 }
 
 // maxImageVolumes bounds what an image has made at each start: a directory, a lock, a mount

@@ -65,8 +65,9 @@ type run struct {
 	resumed    bool                                    // its start was an earlier program's: the record is not known
 	lost       bool                                    // nor can it be read
 
-	kept func()   // called once the payload has run: without --rm the container stays
-	undo []func() // in reverse order, whatever happens
+	noted bool     // the trail says that there is the container
+	kept  func()   // called once the payload has run: without --rm the container stays
+	undo  []func() // in reverse order, whatever happens
 	// laterUnlessKept is later for what goes with a container that does not stay.
 	laterUnlessKept func(func())
 }
@@ -210,6 +211,9 @@ func (r *run) reserve(context.Context) error {
 	keep := false
 	r.later(func() { // last of all
 		_, err := os.Lstat(r.dir)
+		if r.noted && r.spec.Remove && !r.handedOver && errors.Is(err, os.ErrNotExist) {
+			noteRemoved(r.opts.Dirs, r.record)
+		}
 		if keep && !r.spec.Remove || errors.Is(err, os.ErrNotExist) {
 			settle(r.opts.Dirs, r.id)
 		}

@@ -55,6 +55,9 @@ func ReadStats(rec Record) (Stats, error) {
 		}
 	}
 	if s.CPU == unknown || s.Memory == unknown || s.PIDs == unknown {
+		if err := rec.reachable(); err != nil {
+			return s, fmt.Errorf("processes of %w", err)
+		}
 		if err := s.fromProc(rec.PID); err != nil && rec.Running() {
 			return s, err
 		}

@@ -62,7 +62,7 @@ func Supervise(ctx context.Context, id string, o Options, so SuperviseOptions) (
 	}
 	r.adopt(rec)
 	if r.spec.Remove {
-		r.later(func() { _ = removeClaimed(r.opts.Dirs, r.record) })
+		r.later(r.removeAndNote)
 	}
 	if err := r.announce(); err != nil {
 		return Exit{ID: rec.ID}, err
@@ -136,6 +136,7 @@ func (r *run) announce() (err error) {
 	if r.record.BootID, err = bootID(); err != nil {
 		return err
 	}
+	r.record.RunDir = r.opts.Dirs.Run
 	r.record.PID, r.record.Start, r.record.Exited, r.record.Waits, r.record.Initialized = 0, 0, false, false, false
 	return saveRecord(r.dir, r.record)
 }
@@ -159,6 +160,7 @@ func (r *run) create(ctx context.Context) (Record, error) {
 		}
 	}
 	r.kept()
+	r.noteCreated()
 	r.handedOver = true
 	r.record.dir = r.dir
 	return r.record, nil
@@ -212,7 +214,7 @@ func Attach(d paths.Dirs, rec Record) (net.Conn, error) {
 	if !rec.Running() {
 		return nil, fmt.Errorf("attach to %s: %w", rec.Name, ErrNotRunning)
 	}
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: attachSocket(d, rec.ID), Net: "unix"})
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: attachSocket(rec.where(d), rec.ID), Net: "unix"})
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 		return nil, fmt.Errorf("attach to %s: nobody supervises it: it runs in the foreground of a command, or its supervisor was killed", rec.Name)
 	}

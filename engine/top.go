@@ -37,6 +37,9 @@ func Processes(rec Record) ([]Process, error) {
 	if !rec.Running() {
 		return nil, fmt.Errorf("%s: %w", rec.Name, ErrNotRunning)
 	}
+	if err := rec.reachable(); err != nil {
+		return nil, fmt.Errorf("processes of %w", err)
+	}
 	want, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", rec.PID))
 	if err != nil {
 		return nil, fmt.Errorf("processes of the container: %w", err)

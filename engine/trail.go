@@ -30,6 +30,7 @@ func (r Record) auditRecord(kind audit.Kind) audit.Record {
 		Kind: kind, ID: r.ID, Name: r.Name, Image: r.Image, ImageID: r.ImageID,
 		PID: r.PID, Started: r.Start, Cgroup: r.Cgroup,
 	}
+	a.Labels = r.Metadata.Labels
 	if len(r.Command) > 0 {
 		a.ArgvSHA256 = audit.Argv(r.Command)
 	}
@@ -47,8 +48,20 @@ func (r Record) auditRecord(kind audit.Kind) audit.Record {
 	return a
 }
 
-// noteStart and noteEnd bracket the life of a payload.
-func (r *run) noteStart() { r.note(audit.Start, nil) }
+// noteStart and noteEnd bracket the life of a payload. A container that this run has
+// made itself has come to be just now.
+func (r *run) noteStart() {
+	if r.sup == nil {
+		r.noteCreated()
+	}
+	r.note(audit.Start, nil)
+}
+
+// noteCreated says that there is a container, and of no process yet.
+func (r *run) noteCreated() {
+	r.noted = true
+	r.note(audit.Create, withoutProcess)
+}
 
 func (r *run) noteEnd(e Exit) {
 	r.note(audit.Died, func(a *audit.Record) {
@@ -113,8 +126,36 @@ func (r *run) markExec(p sys.ProcID) (unmark func(), err error) {
 // noteRemoved records that a container is gone. It is written by whoever removes it.
 func noteRemoved(d paths.Dirs, rec Record) {
 	a := rec.auditRecord(audit.Remove)
-	a.UID = hostUID()
+	a.UID, a.Userns = hostUID(), ""    // the process has ended: its number may be another's
 	_, _ = audit.At(d.State).Append(a) // on a full disk removing must go on
+}
+
+// removeAndNote is what a supervisor does at last with --rm.
+func (r *run) removeAndNote() {
+	if removeClaimed(r.opts.Dirs, r.record) == nil {
+		noteRemoved(r.opts.Dirs, r.record)
+	}
+}
+
+// noteDone records what a command has done to a container that goes on.
+func noteDone(d paths.Dirs, rec Record, kind audit.Kind) {
+	a := rec.auditRecord(kind)
+	withoutProcess(&a)
+	a.UID = hostUID()
+	_, _ = audit.At(d.State).Append(a) // what was done is done
+}
+
+// NoteRestarting records that a container was stopped and is to be started again.
+func NoteRestarting(d paths.Dirs, rec Record) { noteDone(d, rec, audit.Restart) }
+
+// noteVolume records that a volume was made or removed.
+func noteVolume(d paths.Dirs, name string, kind audit.Kind) {
+	_, _ = audit.At(d.State).Append(audit.Record{Type: audit.Volume, Kind: kind, Name: name, UID: hostUID()})
+}
+
+// withoutProcess is for what is not about the container's first process.
+func withoutProcess(a *audit.Record) {
+	a.PID, a.Started, a.Userns, a.Cgroup, a.ArgvSHA256 = 0, 0, "", "", ""
 }
 
 // hostUID is the invoking user's UID, also inside the anchor, where it shows as 0.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -38,7 +39,11 @@ func Update(ctx context.Context, d paths.Dirs, ref string, change func(*spec.Spe
 	}
 	// The run writes this file before the container runs, and never after.
 	rec.Spec.Resources, rec.Spec.Restart = s.Resources, s.Restart
-	return rec, rec.saveDetails(rec.dir)
+	if err := rec.saveDetails(rec.dir); err != nil {
+		return rec, err
+	}
+	noteDone(d, rec, audit.Update)
+	return rec, nil
 }
 
 // updateCgroup sets what has changed in a running container's cgroup.

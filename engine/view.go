@@ -38,6 +38,9 @@ var ErrNoLayer = errors.New("it has no writable layer of its own")
 // liveView is the root of a running container, with all that is mounted there,
 // as its first process sees it.
 func liveView(rec Record) (*view, error) {
+	if err := rec.reachable(); err != nil {
+		return nil, fmt.Errorf("root of container %w", err)
+	}
 	root, err := sys.OpenDir(fmt.Sprintf("/proc/%d/root", rec.PID))
 	if err == nil && !rec.Running() {
 		root.Close()

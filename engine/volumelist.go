@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/volume"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
@@ -24,7 +25,11 @@ type Volume struct {
 // CreateVolume makes a named volume. Errors are volume.ErrExists and
 // volume.ErrOption.
 func CreateVolume(d paths.Dirs, name string, labels, options map[string]string) error {
-	return volumeStore(d).Create(volume.Volume{Name: name, Labels: labels, Options: options})
+	err := volumeStore(d).Create(volume.Volume{Name: name, Labels: labels, Options: options})
+	if err == nil {
+		noteVolume(d, name, audit.Create)
+	}
+	return err
 }
 
 // FindVolume returns a volume by its name, or by the beginning of it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/spec"
 	"github.com/burrow-run/burrow/engine/volume"
 	"github.com/burrow-run/burrow/idmap"
@@ -74,6 +75,7 @@ func (r *run) makeVolume(m *spec.Mount) error {
 	if err != nil {
 		return err
 	}
+	noteVolume(r.opts.Dirs, v.Name, audit.Create)
 	m.Source = v.Name
 	return nil
 }
@@ -257,7 +259,11 @@ func removeLocked(d paths.Dirs, s volume.Store, name string) error {
 	if err := giveUp(d, v); err != nil {
 		return err
 	}
-	return s.Remove(name)
+	if err := s.Remove(name); err != nil {
+		return err
+	}
+	noteVolume(d, name, audit.Remove)
+	return nil
 }
 
 // giveUp ends a volume's claim on its slice. Which IDs the user has does not

@@ -99,7 +99,7 @@ func permitted(word, key string, o Options) error {
 	ns, ok := NamespaceOf(key)
 	switch {
 	case key == "kernel.hostname" || key == "kernel.domainname":
-		return hint.New(sysctlError(word, "not set by --sysctl"), "use --hostname")
+		return hint.New(sysctlError(word, "not set by --sysctl"), "use --"+strings.TrimPrefix(key, "kernel."))
 	case strings.HasPrefix(key, "user."):
 		return hint.New(sysctlError(word, "Burrow's own second line of defence"), "--security-opt nesting allows user namespaces in the container")
 	case !ok:

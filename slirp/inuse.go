@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -44,8 +45,8 @@ func firstFreePort() string {
 	return strings.TrimSpace(string(b))
 }
 
-// portOwner finds who has the port: "nginx (pid 123)", or "uid 33" for a
-// process that is not ours to look into, or nothing.
+// portOwner finds who has the port: "nginx (pid 123)", or "a process of uid 33" for one
+// that is not ours to look into, or nothing.
 func portOwner(p Port) string {
 	for _, suffix := range []string{"", "6"} {
 		inode, uid, ok := socketOn("/proc/net/"+string(p.Protocol)+suffix, p)
@@ -55,10 +56,33 @@ func portOwner(p Port) string {
 		if owner := holder(inode); owner != "" {
 			return owner
 		}
-		return "a process of uid " + uid
+		return ownerOf(uid)
 	}
 	return ""
 }
+
+// ownerOf tells whose a process is. The kernel gives the UID as this user namespace has it:
+// in the anchor 0 is the user, and everybody else is nobody.
+func ownerOf(uid string) string {
+	f, err := os.Open("/proc/self/uid_map")
+	if err != nil {
+		return "a process of uid " + uid
+	}
+	defer f.Close()
+	m, err := idmap.ParseMap(f)
+	id, numErr := strconv.ParseUint(uid, 10, 32)
+	host, mapped := m.Host(uint32(id))
+	switch {
+	case err != nil || numErr != nil:
+		return "a process of uid " + uid
+	case !mapped || id == nobody && host != nobody:
+		return "another user's process"
+	}
+	return fmt.Sprintf("a process of uid %d", host)
+}
+
+// nobody is shown for whoever has no ID here (user_namespaces(7)).
+const nobody = 65534
 
 // socketOn looks for a listener in /proc/net/tcp and its like:
 //

@@ -2,6 +2,7 @@ package slirp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/hint"
 )
 
@@ -229,5 +231,28 @@ func TestHold(t *testing.T) {
 	}
 	if from, err := ask(t.Context(), nil, "udp", "127.0.0.1:8053"); err != nil || hostOf(from) != gateway {
 		t.Errorf("UDP: %q %v", from, err)
+	}
+}
+
+// In the anchor the user's own UID is 0, which is root's to whoever reads it.
+func TestOwnerIsTheHosts(t *testing.T) {
+	if !anchored(t) {
+		return
+	}
+	f, err := os.Open("/proc/self/uid_map")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := idmap.ParseMap(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	us, _ := m.Host(0)
+	if got := ownerOf("0"); us == 0 || got != fmt.Sprintf("a process of uid %d", us) {
+		t.Errorf("our own is %q, we are %d", got, us)
+	}
+	if got := ownerOf("65534"); got != "another user's process" {
+		t.Errorf("another's is %q", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -38,6 +39,7 @@ func (a *app) importCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.note(audit.Import, id, opts.Name)
 			a.println("sha256:" + id)
 			return nil
 		},
@@ -95,6 +97,7 @@ func (a *app) loadCmd() *cobra.Command {
 				err = hint.New(fmt.Errorf("%w: standard input is %w", image.ErrInvalid, image.ErrNoArchive), "to make an image of a root file system: burrow import - NAME")
 			}
 			for _, l := range loaded {
+				a.note(audit.Load, l.ID, strings.Join(l.Names[:min(1, len(l.Names))], ""))
 				a.printLoaded(l)
 			}
 			return err

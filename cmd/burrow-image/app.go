@@ -169,7 +169,24 @@ func (a *app) root() *cobra.Command {
 		a.tagCmd(), a.untagCmd(), a.inspectCmd(), a.loginCmd(), a.logoutCmd(), a.repairCmd(), a.imageCmd(), a.commitCmd(),
 		a.adoptCmd(), a.historyCmd(), a.searchCmd(), a.systemCmd(), a.manifestCmd(), a.artifactCmd(),
 	)
+	hintAtHelp(root)
 	return root
+}
+
+// hintAtHelp gives what cobra says of too few or too many arguments a name and a hint.
+func hintAtHelp(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			if err == nil || hint.Of(err) != "" {
+				return err
+			}
+			return hint.New(fmt.Errorf("%s %w", c.CommandPath(), err), c.CommandPath()+" --help")
+		}
+	}
+	for _, sub := range c.Commands() {
+		hintAtHelp(sub)
+	}
 }
 
 // imageCmd is the same verbs, grouped as in Podman.

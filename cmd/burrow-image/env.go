@@ -11,6 +11,7 @@ import (
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/internal/paths"
+	"github.com/burrow-run/burrow/internal/stage"
 )
 
 // environment is all that is read of the process environment.
@@ -25,6 +26,7 @@ type environment struct {
 // readEnv also tells the image libraries what they would guess wrong: they
 // take a process with euid 0 for the machine's root.
 func readEnv() environment {
+	stage.TakeLoginUID() // for the trail
 	m, _ := os.ReadFile("/proc/self/uid_map")
 	e := environment{uidMap: string(m), euid: os.Geteuid(), authFile: os.Getenv("REGISTRY_AUTH_FILE")}
 	uid := e.outsideUID()

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/burrow-run/burrow/engine/image/unpack"
+	_ "github.com/burrow-run/burrow/internal/rlimits" // says it when there is no thread to be had
 )
 
 func main() { os.Exit(run(os.Args)) }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
+	"github.com/burrow-run/burrow/internal/stage"
 )
 
 // Exit codes of rmi, as in Podman.
@@ -31,7 +33,13 @@ func (a *app) tagCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.Tag(cmd.Context(), args[0], args[1:])
+			if err := s.Tag(cmd.Context(), args[0], args[1:]); err != nil {
+				return err
+			}
+			for _, name := range args[1:] {
+				a.noteAs(audit.Tag, args[0], name)
+			}
+			return nil
 		},
 	}
 }
@@ -44,7 +52,9 @@ func (a *app) untagCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.Untag(cmd.Context(), args[0], args[1:])
+			r, err := s.Untag(cmd.Context(), args[0], args[1:])
+			a.noteRemoved(r)
+			return err
 		},
 	}
 }
@@ -114,6 +124,7 @@ func (a *app) remove(cmd *cobra.Command, refs []string, f *removeFlags) error {
 			errs = append(errs, err)
 			continue
 		}
+		a.noteRemoved(r)
 		a.printRemoved(r)
 	}
 	return a.removeResult(errs)
@@ -145,7 +156,7 @@ func (a *app) removeContainers(ctx context.Context, names []string) error {
 		front = filepath.Join(dir, "..", "..", "bin", "burrow")
 	}
 	c := exec.CommandContext(ctx, front, append([]string{"rm", "-f", "-t", "0", "--"}, names...)...)
-	c.Stderr = a.err
+	c.Stderr, c.Env = a.err, append(os.Environ(), stage.Inherited()...)
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("remove containers %s: %w", strings.Join(names, " "), err)
 	}
@@ -216,6 +227,7 @@ func (a *app) pruneCmd() *cobra.Command {
 				return (all || len(i.Names) == 0) && filter.Match(i)
 			})
 			for _, id := range gone {
+				a.note(audit.Remove, id, "")
 				a.println(id)
 			}
 			return err

@@ -288,6 +288,7 @@ func (a *app) manifestRmCmd() *cobra.Command {
 					errs = append(errs, err)
 					continue
 				}
+				a.noteRemoved(r)
 				a.printRemoved(r)
 			}
 			return a.removeResult(errs)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 )
 
@@ -123,6 +124,7 @@ func (a *app) pull(cmd *cobra.Command, names []string, opts image.PullOptions) e
 		ids, err := s.Pull(cmd.Context(), n, opts)
 		for _, id := range ids {
 			if err == nil || id != "" {
+				a.note(audit.Pull, id, n)
 				a.println(id)
 				a.warnPlatform(cmd.Context(), s, id, opts)
 			}

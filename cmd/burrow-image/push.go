@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 )
 
@@ -121,6 +123,7 @@ func (a *app) push(ctx context.Context, ref, destination string, p *pushFlags) e
 	if err != nil {
 		return err
 	}
+	a.noteAs(audit.Push, ref, cmp.Or(destination, ref))
 	return p.writeDigest(d)
 }
 

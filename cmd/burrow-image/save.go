@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/burrow-run/burrow/engine/audit"
 	"github.com/burrow-run/burrow/engine/image"
 	"github.com/burrow-run/burrow/internal/hint"
 )
@@ -27,7 +28,13 @@ func (a *app) saveCmd() *cobra.Command {
 		Use: "save [flags] IMAGE [IMAGE...]", Short: "Write images to an archive", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.quiet = a.quiet || f.quiet
-			return a.save(cmd.Context(), args, &f)
+			if err := a.save(cmd.Context(), args, &f); err != nil {
+				return err
+			}
+			for _, ref := range args {
+				a.noteAs(audit.Save, ref, ref)
+			}
+			return nil
 		},
 	}
 	fl := c.Flags()

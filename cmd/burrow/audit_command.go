@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func (f *trailFlags) define(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.since, "since", "", "only records after `TIME`: a duration such as 10m, a Unix time, or RFC 3339")
 	fs.StringVar(&f.until, "until", "", "only records before `TIME`")
-	fs.StringArrayVarP(&f.filters, "filter", "f", nil, "only records with `KEY=VALUE`: container, event, image or type")
+	fs.StringArrayVarP(&f.filters, "filter", "f", nil, "only records with `KEY=VALUE`: container, event, image, label, type or volume")
 	fs.StringVar(&f.format, "format", "", "json, or a Go template")
 }
 
@@ -37,7 +38,7 @@ func (f *trailFlags) define(cmd *cobra.Command) {
 func (a *app) eventsCommand() *cobra.Command {
 	f := trailFlags{stream: true}
 	cmd := &cobra.Command{
-		Use: "events [OPTIONS]", Short: "Show what happens to containers, as it happens", Args: exactly(0, "no arguments"),
+		Use: "events [OPTIONS]", Short: "Show what happens to containers, images and volumes, as it happens", Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.showTrail(cmd.Context(), f, func(r audit.Record) any { return eventOf(r) })
 		},
@@ -174,8 +175,8 @@ func (f trailFlags) keep() (func(audit.Record) bool, error) {
 	want := map[string][]string{}
 	for _, raw := range f.filters {
 		key, value, ok := strings.Cut(raw, "=")
-		if !ok || !slices.Contains([]string{"container", "event", "image", "type"}, key) {
-			return nil, fmt.Errorf("--filter %q: needs container=, event=, image= or type=", raw)
+		if !ok || !slices.Contains([]string{"container", "event", "image", "label", "type", "volume"}, key) {
+			return nil, fmt.Errorf("--filter %q: needs container=, event=, image=, label=, type= or volume=", raw)
 		}
 		want[key] = append(want[key], value)
 	}
@@ -184,11 +185,22 @@ func (f trailFlags) keep() (func(audit.Record) bool, error) {
 		return !asked || slices.ContainsFunc(values, match)
 	}
 	return func(r audit.Record) bool {
-		return fits("container", func(v string) bool { return v == r.Name || v != "" && strings.HasPrefix(r.ID, v) }) &&
-			fits("event", func(v string) bool { return v == string(r.Kind) || v == "die" && r.Kind == audit.Died }) &&
-			fits("image", func(v string) bool { return v == r.Image || v == r.ImageID }) &&
-			fits("type", func(v string) bool { return v == "container" })
+		named := func(t audit.Type) func(string) bool {
+			return func(v string) bool { return r.Type == t && (v == r.Name || v != "" && strings.HasPrefix(r.ID, v)) }
+		}
+		return fits("container", named(audit.Container)) && fits("volume", named(audit.Volume)) &&
+			fits("event", func(v string) bool { return v == string(r.Kind) || v == dockerWord(r.Type.String(), r.Kind) }) &&
+			fits("image", func(v string) bool { return v == r.Image || v == r.ImageID || named(audit.Image)(v) }) &&
+			fits("type", func(v string) bool { return v == r.Type.String() }) &&
+			!slices.ContainsFunc(want["label"], func(v string) bool { return !hasLabel(r, v) })
 	}, nil
+}
+
+// hasLabel is for KEY and KEY=VALUE.
+func hasLabel(r audit.Record, want string) bool {
+	key, value, exact := strings.Cut(want, "=")
+	have, ok := r.Labels[key]
+	return ok && (!exact || have == value)
 }
 
 func (a *app) recordPrinter(template string, view func(audit.Record) any) (func(audit.Record) error, error) {
@@ -210,6 +222,10 @@ func (a *app) recordPrinter(template string, view func(audit.Record) any) (func(
 
 // recordLine is Podman's form: time, type, event, ID, and the rest in parentheses.
 func recordLine(r audit.Record) string {
+	at := r.Time.Local().Format("2006-01-02 15:04:05.999999999 -0700 MST")
+	if r.Type != audit.Container {
+		return fmt.Sprintf("%s %s %s %s", at, r.Type, r.Kind, oneLine(strings.TrimSpace(r.ID+" "+r.Name)))
+	}
 	more := []string{"image=" + r.Image, "name=" + r.Name}
 	if r.ExitCode != nil {
 		more = append(more, "exitCode="+strconv.Itoa(*r.ExitCode))
@@ -220,6 +236,8 @@ func recordLine(r audit.Record) string {
 	if len(r.Relaxations) > 0 {
 		more = append(more, "relaxations="+strings.Join(r.Relaxations, "+"))
 	}
-	return fmt.Sprintf("%s container %s %s (%s)", r.Time.Local().Format("2006-01-02 15:04:05.999999999 -0700 MST"),
-		r.Kind, r.ID, oneLine(strings.Join(more, ", ")))
+	for _, key := range slices.Sorted(maps.Keys(r.Labels)) {
+		more = append(more, key+"="+r.Labels[key])
+	}
+	return fmt.Sprintf("%s container %s %s (%s)", at, r.Kind, r.ID, oneLine(strings.Join(more, ", ")))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -20,14 +21,18 @@ type event struct {
 	Time              time.Time         `json:""`
 	Type              string            `json:",omitempty"`
 	HealthStatus      string            `json:"health_status,omitempty"`
-	Attributes        map[string]string // Docker's, without the container's labels
+	Attributes        map[string]string // Docker's: the container's labels, and what else there is to say
 }
 
 func eventOf(r audit.Record) event {
 	e := event{
 		ContainerExitCode: r.ExitCode, ID: r.ID, Image: r.Image, Name: r.Name, Status: string(r.Kind),
-		Time: r.Time, Type: "container", HealthStatus: r.Health,
-		Attributes: map[string]string{"image": r.Image, "name": r.Name},
+		Time: r.Time, Type: r.Type.String(), HealthStatus: r.Health,
+		Attributes: map[string]string{},
+	}
+	maps.Copy(e.Attributes, r.Labels)
+	if e.Attributes["name"] = r.Name; r.Type == audit.Container {
+		e.Attributes["image"] = r.Image
 	}
 	if r.ExitCode != nil {
 		e.Attributes["exitCode"] = strconv.Itoa(*r.ExitCode)
@@ -39,9 +44,16 @@ func eventOf(r audit.Record) event {
 }
 
 // Action is Docker's word for what happened.
-func (e event) Action() string {
-	words := map[audit.Kind]string{audit.Died: "die", audit.Remove: "destroy", audit.Exec: "exec_start", audit.ExecDied: "exec_die"}
-	return cmp.Or(words[audit.Kind(e.Status)], e.Status)
+func (e event) Action() string { return dockerWord(e.Type, audit.Kind(e.Status)) }
+
+func dockerWord(kind string, what audit.Kind) string {
+	words := map[audit.Kind]string{
+		audit.Died: "die", audit.Remove: "destroy", audit.Exec: "exec_start", audit.ExecDied: "exec_die", audit.Load: "load",
+	}
+	if kind == "image" && what == audit.Remove {
+		return "delete"
+	}
+	return cmp.Or(words[what], string(what))
 }
 
 // From is Docker's name of the image.

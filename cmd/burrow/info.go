@@ -14,6 +14,9 @@ import (
 	"github.com/burrow-run/burrow/engine"
 	"github.com/burrow-run/burrow/engine/cgroup"
 	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/engine/spec"
+	"github.com/burrow-run/burrow/idmap"
 	"github.com/burrow-run/burrow/internal/paths"
 	"github.com/burrow-run/burrow/userns"
 )
@@ -85,19 +88,49 @@ type setUp struct {
 }
 
 type hostInfo struct {
-	Arch          string       `json:"arch"`
-	OS            string       `json:"os"`
-	Hostname      string       `json:"hostname"`
-	Kernel        string       `json:"kernel"`
-	CPUs          int          `json:"cpus"`
-	MemTotal      uint64       `json:"memTotal"` // bytes
-	MemFree       uint64       `json:"memFree"`  // bytes
-	CgroupVersion string       `json:"cgroupVersion"`
-	User          string       `json:"user"`
-	UID           int          `json:"uid"`
-	CanRun        bool         `json:"canRun"`
-	Security      securityInfo `json:"security"`
-	OCIRuntime    runtimeInfo  `json:"ociRuntime"`
+	Arch          string           `json:"arch"`
+	OS            string           `json:"os"`
+	Hostname      string           `json:"hostname"`
+	Kernel        string           `json:"kernel"`
+	CPUs          int              `json:"cpus"`
+	MemTotal      uint64           `json:"memTotal"`      // bytes
+	MemFree       uint64           `json:"memFree"`       // bytes
+	CgroupManager string           `json:"cgroupManager"` // who makes cgroups: systemd or cgroupfs
+	CgroupVersion string           `json:"cgroupVersion"`
+	Distribution  distributionInfo `json:"distribution"`
+	EventLogger   string           `json:"eventLogger"`
+	LogDriver     string           `json:"logDriver"`
+	IDMappings    idMappings       `json:"idMappings"` // the anchor's
+	User          string           `json:"user"`
+	UID           int              `json:"uid"`
+	CanRun        bool             `json:"canRun"`
+	Security      securityInfo     `json:"security"`
+	OCIRuntime    runtimeInfo      `json:"ociRuntime"`
+}
+
+type distributionInfo struct {
+	Distribution string `json:"distribution"`
+	Version      string `json:"version"`
+	Codename     string `json:"codename,omitempty"`
+}
+
+type idMappings struct {
+	GIDMap []idMapping `json:"gidmap"`
+	UIDMap []idMapping `json:"uidmap"`
+}
+
+type idMapping struct {
+	ContainerID uint32 `json:"container_id"`
+	HostID      uint32 `json:"host_id"`
+	Size        uint32 `json:"size"`
+}
+
+func mappingsOf(m idmap.Map) []idMapping {
+	out := []idMapping{}
+	for _, e := range m {
+		out = append(out, idMapping{e.Container, e.Host, e.Count})
+	}
+	return out
 }
 
 type securityInfo struct {
@@ -127,6 +160,11 @@ type storeInfo struct {
 	RunRoot         string         `json:"runRoot"`
 	VolumePath      string         `json:"volumePath"`
 	ContainerStore  containerStore `json:"containerStore"`
+	ImageStore      imageStore     `json:"imageStore"`
+}
+
+type imageStore struct {
+	Number int `json:"number"`
 }
 
 type containerStore struct {
@@ -150,8 +188,10 @@ func (a *app) infoCommand() *cobra.Command {
 				warn(a.err, err.Error())
 			}
 			anchor, anchorErr := userns.Find(c.dirs.Run)
+			host := hostOfCaller(cmd.Context(), c)
+			host.IDMappings = idMappings{mappingsOf(gids), mappingsOf(uids)}
 			return a.printAs(template, setUp{
-				Version: thisVersion(), Host: hostOfCaller(cmd.Context(), c),
+				Version: thisVersion(), Host: host,
 				Anchor: anchorInfo{anchorErr == nil, anchor.PID},
 				IDs:    idsInfo{uids.Size(), gids.Size()},
 				Store:  storeOf(c.dirs),
@@ -167,13 +207,18 @@ func hostOfCaller(ctx context.Context, c caller) hostInfo {
 	name, _ := os.Hostname()
 	h := hostInfo{
 		Arch: runtime.GOARCH, OS: runtime.GOOS, Hostname: name, Kernel: oneLine(string(kernel)), CPUs: runtime.NumCPU(),
-		CgroupVersion: "v1", User: c.name, UID: c.uid, Security: securityInfo{Rootless: c.uid != 0},
+		CgroupVersion: "v1", CgroupManager: "cgroupfs", EventLogger: "file", LogDriver: spec.LogK8sFile, User: c.name, UID: c.uid, Security: securityInfo{Rootless: c.uid != 0},
 		OCIRuntime: runtimeInfo{Name: "burrow", Version: version},
 		CanRun:     doctor.CanRun(doctor.Check(ctx, doctorEnv(c))),
 	}
 	if cgroup.Unified() {
 		h.CgroupVersion = "v2"
 	}
+	if _, err := os.Stat("/run/systemd/system"); err == nil { // sd_booted(3)
+		h.CgroupManager = "systemd"
+	}
+	release, _ := os.ReadFile("/etc/os-release")
+	h.Distribution = distribution(string(release))
 	h.MemTotal, h.MemFree = memory()
 	return h
 }
@@ -204,6 +249,8 @@ func storeOf(d paths.Dirs) storeInfo {
 		Dirs: d, GraphDriverName: "overlay", GraphRoot: filepath.Join(d.Data, "storage"), RunRoot: d.Run,
 		VolumePath: filepath.Join(d.Data, "volumes"),
 	}
+	images, _ := plan.IDs(d)
+	s.ImageStore.Number = len(images)
 	records, _, _ := engine.List(d) // what is damaged is none of them
 	for _, r := range records {
 		s.ContainerStore.Number++

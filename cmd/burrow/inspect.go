@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/burrow-run/burrow/engine"
@@ -31,6 +33,10 @@ type inspected struct {
 	PidFile         string
 	RestartCount    int
 	Driver          string
+	Platform        string // Docker's: always linux
+	OCIRuntime      string
+	Pod             string // of none
+	IsInfra         bool   // Podman's: for pods only
 	MountLabel      string
 	ProcessLabel    string
 	AppArmorProfile string
@@ -56,6 +62,12 @@ type securityReport struct {
 	security.Report
 	Posture *posture.Report `json:"posture,omitempty"`
 }
+
+// Id is Docker's name in templates, too.
+func (v inspected) Id() string { return v.ID } //nolint:revive // see there
+
+// ImageID is what Podman's templates may call Image.
+func (v inspected) ImageID() string { return v.Image }
 
 type inspectedState struct {
 	Status     string
@@ -182,9 +194,7 @@ func printEach[T any](a *app, list []T, template string) error {
 	if err != nil { // as Docker: what is no name of ours may be one of the JSON, such as .Id
 		if raw, rawErr := asJSON(list); rawErr == nil {
 			out.Reset()
-			if format.Print(t.Strict(), &out, raw, nil, 0) == nil {
-				err = nil
-			}
+			err = later(err, format.Print(t.Strict(), &out, raw, nil, 0))
 		}
 	}
 	if err != nil {
@@ -192,6 +202,27 @@ func printEach[T any](a *app, list []T, template string) error {
 	}
 	_, err = out.WriteTo(a.out)
 	return err
+}
+
+// later is the error that is further on in the template: what the one has not, the other
+// has. It is nil if second is.
+func later(first, second error) error {
+	if second == nil || place(second) > place(first) {
+		return second
+	}
+	return first
+}
+
+// place is where in a template an error is: text/template says it as NAME:LINE:COLUMN.
+func place(err error) (at int) {
+	_, rest, _ := strings.Cut(err.Error(), "template: ")
+	parts := strings.SplitN(rest, ":", 4)
+	if len(parts) < 4 {
+		return 0
+	}
+	line, _ := strconv.Atoi(parts[1])
+	column, _ := strconv.Atoi(parts[2])
+	return line<<20 + column
 }
 
 // asJSON is a list as those see it who read our JSON.
@@ -213,6 +244,7 @@ func view(c caller, r engine.Record) inspected {
 			StartedAt: r.Started, FinishedAt: r.Finished, CgroupPath: r.Cgroup, Health: r.Health(),
 		},
 		LogPath: engine.LogPath(c.dirs, r), PidFile: r.Spec.PIDFile, RestartCount: r.Restarts, Driver: "overlay",
+		Platform: "linux", OCIRuntime: "burrow",
 		MountLabel: r.Security.SELinux.MountLabel, ProcessLabel: r.Security.SELinux.ProcessLabel, AppArmorProfile: r.Security.AppArmor,
 		GraphDriver: graphDriver(c, r), Mounts: mountsOf(c, r), Dependencies: orNone(r.Spec.Requires),
 		NetworkSettings: networkOf(r), Config: configOf(r), HostConfig: hostOf(r), SecurityReport: securityReport{Report: r.Security},

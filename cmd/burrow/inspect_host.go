@@ -307,7 +307,7 @@ func graphDriver(c caller, r engine.Record) inspectedDriver {
 func configOf(r engine.Record) inspectedConfig {
 	m, s := r.Metadata, r.Spec
 	c := inspectedConfig{
-		Hostname: r.Hostname, User: m.User, AttachStdin: s.Stdio.Attach.Stdin, AttachStdout: s.Stdio.Attach.Stdout, AttachStderr: s.Stdio.Attach.Stderr,
+		Hostname: r.Hostname, Domainname: s.Process.Domainname, User: m.User, AttachStdin: s.Stdio.Attach.Stdin, AttachStdout: s.Stdio.Attach.Stdout, AttachStderr: s.Stdio.Attach.Stderr,
 		Tty: s.Stdio.TTY, OpenStdin: s.Stdio.Interactive, StdinOnce: s.Stdio.Interactive && !s.Stdio.Detach,
 		Env: orNone(r.Payload.Env), Cmd: orNone(r.Payload.Cmd), Image: r.Image, WorkingDir: m.WorkingDir, Entrypoint: orNone(r.Payload.Entrypoint),
 		Labels: m.Labels, Annotations: m.Annotations, StopSignal: m.StopSignal, StopTimeout: int(s.Stop.Timeout.Seconds()),

@@ -115,23 +115,27 @@ func (a *app) attachCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conn, err := engine.Attach(c.dirs, rec)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
 			io := rec.Spec.Stdio
 			io.Interactive = io.Interactive && !noStdin
 			if err := f.apply(cmd, &io); err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), conn, rec, io)
+			return a.attach(cmd.Context(), c, rec, io)
 		},
 	}
 	cmd.Flags().BoolVar(&noStdin, "no-stdin", false, "do not connect standard input")
 	cmd.Flags().BoolVarP(&latest, "latest", "l", false, "the container that was made last")
 	f.define(cmd.Flags())
 	return cmd
+}
+
+func (a *app) attach(ctx context.Context, c caller, rec engine.Record, io spec.Stdio) error {
+	conn, err := engine.Attach(c.dirs, rec)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return a.serve(ctx, conn, rec, io)
 }
 
 // each goes on after an error, says each, and ends with the last one's code.

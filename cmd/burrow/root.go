@@ -154,14 +154,6 @@ func group(name, short string) *cobra.Command {
 	}
 }
 
-func unknownCommand(cmd *cobra.Command, name string) error {
-	h := "burrow --help"
-	if s := cmd.SuggestionsFor(name); len(s) > 0 {
-		h = "burrow " + s[0]
-	}
-	return hint.New(errors.New("unknown command \""+oneLine(name)+"\""), h)
-}
-
 // exactly is cobra.ExactArgs with one clear line.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

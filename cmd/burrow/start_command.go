@@ -100,8 +100,11 @@ func (a *app) startOne(cmd *cobra.Command, c caller, args []string, interactive 
 	if err := a.startRequired(cmd.Context(), c, rec); err != nil {
 		return err
 	}
-	if rec.Waiting() {
+	switch {
+	case rec.Waiting():
 		return a.releaseAttached(cmd.Context(), c, rec, io)
+	case rec.Running(): // as with Podman and Docker: then it is attach
+		return a.attach(cmd.Context(), c, rec, io)
 	}
 	return a.startAttached(cmd.Context(), rec, io)
 }

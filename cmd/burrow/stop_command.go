@@ -105,6 +105,7 @@ func (a *app) restartCommand() *cobra.Command {
 				if err := a.startRequired(cmd.Context(), c, rec); err != nil {
 					return err
 				}
+				engine.NoteRestarting(c.dirs, rec)
 				if err := a.startSupervisor(cmd.Context(), rec, nil); err != nil && !errors.Is(err, engine.ErrRunning) {
 					return err
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/burrow-run/burrow/engine/doctor"
+	"github.com/burrow-run/burrow/engine/launch"
 	"github.com/burrow-run/burrow/internal/hint"
 	"github.com/burrow-run/burrow/userns"
 )
@@ -76,13 +77,13 @@ func (a *app) unshareCommand() *cobra.Command {
 			if err != nil {
 				say(a.err, fmt.Errorf("%s: %w", args[0], err))
 				if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-					return exitCode(exitNotFound)
+					return exitCode(launch.ExitNotFound)
 				}
-				return exitCode(exitNotRunning)
+				return exitCode(launch.ExitNotRunning)
 			}
 			err = syscall.Exec(path, args, withoutStage(os.Environ()))
 			say(a.err, fmt.Errorf("exec %s: %w", path, err))
-			return exitCode(exitNotRunning)
+			return exitCode(launch.ExitNotRunning)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)

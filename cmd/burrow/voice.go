@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,8 @@ import (
 
 // Exit codes of burrow itself, as Docker's and Podman's; others are the payload's.
 const (
-	exitOK         = 0
-	exitError      = 125 // burrow failed
-	exitNotRunning = 126 // the command was found and could not be run
-	exitNotFound   = 127 // the command was not found
+	exitOK    = 0
+	exitError = 125 // burrow failed; 126 and 127 are launch.PayloadCode's
 )
 
 // say prints an error and returns its exit code.
@@ -63,14 +62,7 @@ func codeOf(err error) int {
 	if errors.As(err, &elsewhere) && elsewhere.Code != 0 {
 		return elsewhere.Code
 	}
-	var exec *launch.ExecError
-	if errors.As(err, &exec) && exec.Step == launch.GateExec {
-		if errors.Is(exec.Err, syscall.ENOENT) {
-			return exitNotFound
-		}
-		return exitNotRunning
-	}
-	return exitError
+	return cmp.Or(launch.PayloadCode(err), exitError)
 }
 
 // advice is the error's own hint, or what usually helps with its kind.

@@ -37,6 +37,8 @@ func TestSay(t *testing.T) {
 		"no format":            {gate(launch.GateExec, "x", syscall.ENOEXEC), 126, "burrow: error: wrapped: exec \"x\": exec format error\nhint: the file is for another architecture, or a script without #! line\n"},
 		"too long":             {gate(launch.GateExec, "x", syscall.E2BIG), 126, "burrow: error: wrapped: exec \"x\": argument list too long\n"},
 		"filter":               {gate(launch.GateSeccomp, "x", syscall.EACCES), 125, "burrow: error: wrapped: load seccomp filter: permission denied\n"},
+		"no directory":         {fmt.Errorf("wrapped: %w", &launch.WorkdirError{Dir: "/x", Err: syscall.ENOENT}), 127, "burrow: error: wrapped: working directory \"/x\": no such file or directory\n"},
+		"a file for one":       {&launch.WorkdirError{Dir: "/x", Err: syscall.ENOTDIR}, 126, "burrow: error: working directory \"/x\": not a directory\n"},
 		"never reached":        {&launch.ExecError{Err: launch.ErrInit}, 125, "burrow: error: start container: its first process ended before the command was started\n"},
 		"disk is full":         {&os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, 125, "burrow: error: write /x: no space left on device\nhint: the disk is full: burrow rm and burrow rmi free space without needing any\n"},
 		"quota":                {syscall.EDQUOT, 125, "burrow: error: disk quota exceeded\nhint: your disk quota is used up: burrow rm and burrow rmi free space\n"},

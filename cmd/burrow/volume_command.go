@@ -110,8 +110,16 @@ type volumeRow struct {
 func rowOf(v engine.Volume) volumeRow {
 	return volumeRow{
 		Name: v.Name, Driver: "local", Scope: "local", Mountpoint: v.Mountpoint, CreatedAt: v.Created.Local(),
-		Labels: v.Labels, Options: v.Options, Anonymous: v.Anonymous(), MountCount: len(v.Users),
+		Labels: orEmpty(v.Labels), Options: orEmpty(v.Options), Anonymous: v.Anonymous(), MountCount: len(v.Users),
 	}
+}
+
+// orEmpty keeps null out of JSON, where Podman and Docker have an object.
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }
 
 func (a *app) volumeList() *cobra.Command {
@@ -217,14 +225,8 @@ func (a *app) volumeInspect() *cobra.Command {
 func inspectVolume(v engine.Volume) volumeInspected {
 	out := volumeInspected{
 		Name: v.Name, Driver: "local", Mountpoint: v.Mountpoint, CreatedAt: v.Created.Local(), Scope: "local",
-		Labels: v.Labels, Options: v.Options, Anonymous: v.Anonymous(), NeedsCopyUp: !v.Filled,
+		Labels: orEmpty(v.Labels), Options: orEmpty(v.Options), Anonymous: v.Anonymous(), NeedsCopyUp: !v.Filled,
 		UidMap: mapLines(v.Owners.UIDs), GidMap: mapLines(v.Owners.GIDs), Containers: []string{},
-	}
-	if out.Labels == nil {
-		out.Labels = map[string]string{}
-	}
-	if out.Options == nil {
-		out.Options = map[string]string{}
 	}
 	if v.Slice != nil {
 		out.Slice = v.Slice.String()

@@ -20,11 +20,17 @@ const noLogin = 1<<32 - 1
 // loginUID is this process's login UID as the host has it, also in the anchor; ""
 // where the kernel has no audit.
 func loginUID() string {
-	text, err := os.ReadFile("/proc/self/loginuid")
+	own, err := os.Open("/proc/self/loginuid")
 	if err != nil {
 		return ""
 	}
-	id, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	defer own.Close()
+	text := make([]byte, 16)
+	n, err := own.Read(text) // procfs gives it whole
+	if err != nil {
+		return ""
+	}
+	id, err := strconv.ParseUint(strings.TrimSpace(string(text[:n])), 10, 32)
 	if err != nil {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -23,6 +24,39 @@ const (
 	Remove   Kind = "remove"
 	// HealthStatus: the container's health has changed. A single check is no record.
 	HealthStatus Kind = "health_status"
+
+	// What users do to a container that is there.
+	Init    Kind = "init"
+	Kill    Kind = "kill"
+	Pause   Kind = "pause"
+	Unpause Kind = "unpause"
+	Restart Kind = "restart"
+	Rename  Kind = "rename"
+	Update  Kind = "update"
+	Commit  Kind = "commit"
+)
+
+// Type is what something happened to.
+type Type string
+
+// What a record is about. Of images and volumes it has ID and name, and no more.
+const (
+	Container Type = "" // as records always were
+	Image     Type = "image"
+	Volume    Type = "volume"
+)
+
+func (t Type) String() string { return cmp.Or(string(t), "container") }
+
+// The kinds of an image's record, besides Remove. A volume's are Create and Remove.
+const (
+	Pull   Kind = "pull"
+	Push   Kind = "push"
+	Tag    Kind = "tag"
+	Untag  Kind = "untag"
+	Save   Kind = "save"
+	Load   Kind = "loadfromarchive"
+	Import Kind = "import"
 )
 
 // Record is one line of the trail. Zero fields are left out.
@@ -30,6 +64,7 @@ type Record struct {
 	Seq  uint64    `json:"seq"`
 	Prev string    `json:"prev"` // SHA-256 of the line before, hexadecimal; of the first: empty
 	Time time.Time `json:"time"`
+	Type Type      `json:"type,omitempty"`
 	Kind Kind      `json:"kind"`
 
 	ID      string `json:"id"`
@@ -44,19 +79,21 @@ type Record struct {
 	Userns   string `json:"userns,omitempty"`     // user:[inode]
 	Cgroup   string `json:"cgroup,omitempty"`
 
-	ArgvSHA256  string   `json:"argv_sha256,omitempty"` // of the arguments, each with a NUL behind it
-	Mounts      []string `json:"mounts,omitempty"`      // SOURCE:DEST
-	Relaxations []string `json:"relaxations,omitempty"` // by ID, as in the security report
-	ExitCode    *int     `json:"exit_code,omitempty"`
-	Health      string   `json:"health_status,omitempty"` // healthy or unhealthy
-	Error       string   `json:"error,omitempty"`
+	ArgvSHA256  string            `json:"argv_sha256,omitempty"` // of the arguments, each with a NUL behind it
+	Labels      map[string]string `json:"labels,omitempty"`
+	Mounts      []string          `json:"mounts,omitempty"`      // SOURCE:DEST
+	Relaxations []string          `json:"relaxations,omitempty"` // by ID, as in the security report
+	ExitCode    *int              `json:"exit_code,omitempty"`
+	Health      string            `json:"health_status,omitempty"` // healthy or unhealthy
+	Error       string            `json:"error,omitempty"`
 }
 
 // What an image says may be in a record: the name of a program that was not found, the places
-// of its volumes. In JSON each byte may become six.
+// of its volumes, its labels. In JSON each byte may become six.
 const (
 	maxError  = 4 << 10
-	maxMounts = 24 << 10
+	maxMounts = 24<<10 - maxLabels
+	maxLabels = 8 << 10
 )
 
 // bounded leaves out what would make a line longer than maxLine, and says so: such a
@@ -69,6 +106,13 @@ func (r Record) bounded() Record {
 			r.Mounts = append(r.Mounts[:i:i], fmt.Sprintf("… and %d more", len(r.Mounts)-i))
 			break
 		}
+	}
+	size := 0
+	for k, v := range r.Labels {
+		size += len(k) + len(v)
+	}
+	if size > maxLabels {
+		r.Labels = map[string]string{"…": fmt.Sprintf("%d labels of %d bytes", len(r.Labels), size)}
 	}
 	for _, s := range []*string{&r.ID, &r.Name, &r.Image, &r.ImageID, &r.Userns, &r.Cgroup} {
 		*s = shortened(*s, maxError)

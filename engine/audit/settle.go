@@ -100,12 +100,11 @@ func (l *lives) take(line []byte) {
 	if json.Unmarshal(line, &r) != nil || r.ID != l.id || r.PID == 0 {
 		return
 	}
-	switch r.Kind {
+	switch r.Kind { //nolint:exhaustive // others neither begin nor end a process
 	case Start, Exec:
 		l.begun = append(l.begun, r)
 	case Died, Lost, Failed, ExecDied:
 		l.ended[r.process()] = true
-	case Create, Remove, HealthStatus:
 	}
 }
 

@@ -54,7 +54,13 @@ func (t Trail) Append(r Record) (end int64, err error) {
 }
 
 func (t Trail) open() (*os.File, error) {
-	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	const flags = os.O_RDWR | os.O_CREATE | os.O_APPEND
+	f, err := os.OpenFile(t.path, flags, 0o600)
+	if errors.Is(err, os.ErrNotExist) { // an image may come before the first container
+		if err = os.MkdirAll(filepath.Dir(t.path), 0o700); err == nil {
+			f, err = os.OpenFile(t.path, flags, 0o600)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -138,7 +144,7 @@ func toJournal(r Record, sum string) {
 // journald: _UID, _AUDIT_LOGINUID.
 func journalFields(r Record) []journal.Field {
 	fields := []journal.Field{
-		journal.Text("MESSAGE", fmt.Sprintf("container %s %.12s: %s", r.Name, r.ID, r.Kind)),
+		journal.Text("MESSAGE", fmt.Sprintf("%s %s %.12s: %s", r.Type, r.Name, r.ID, r.Kind)),
 		journal.Text("PRIORITY", "6"), journal.Text("SYSLOG_IDENTIFIER", "burrow"),
 		journal.Text(JournalEvent, string(r.Kind)), journal.Text(JournalID, r.ID),
 		journal.Text(journalSeq, strconv.FormatUint(r.Seq, 10)), journal.Text("BURROW_PREV", r.Prev),

@@ -70,6 +70,8 @@ func (h *host) whyNoUserNamespace(err error) (detail, fix string) {
 		return "AppArmor gives user namespaces no capabilities (kernel.apparmor_restrict_unprivileged_userns is 1)", h.apparmorFix()
 	case errors.Is(err, probe.ErrCapsDenied):
 		return "user namespaces give no capabilities: a security module denies them", "sudo dmesg | grep -iE 'apparmor|selinux|denied' | tail"
+	case errors.Is(err, unix.EAGAIN):
+		return "no process can be made to try: you have as many as you may", "ulimit -u # how many; or pids.max of your cgroup is reached"
 	case errors.Is(err, unix.EUSERS):
 		return "user namespaces are nested 32 deep already", "run Burrow further outside"
 	case errors.Is(err, unix.EINVAL), probe.IsMissing(err):

@@ -138,7 +138,7 @@ func TestInPlace(t *testing.T) {
 		t.Error(loaded, err)
 	}
 	for what, err := range map[string]error{
-		"tag": s.Tag(t.Context(), "app:v1", []string{"mine"}), "untag": s.Untag(t.Context(), "app:v1", nil),
+		"tag": s.Tag(t.Context(), "app:v1", []string{"mine"}), "untag": untagged(t, s, "app:v1", nil),
 		"remove": second(s.Remove(t.Context(), "app:v1", RemoveOptions{})), "force": second(s.Remove(t.Context(), base, RemoveOptions{Force: true})),
 	} {
 		if !errors.Is(err, ErrReadOnly) || hint.Of(err) == "" {
@@ -178,7 +178,7 @@ func TestOwnBeforeOthers(t *testing.T) {
 	var shared, theirs, later string
 	first := elsewhere(t, func(o *Store) {
 		shared = load(t, o, newOCIDir(t).layer(tarOf(t, ent{name: "same"})))
-		if err := errors.Join(o.Tag(t.Context(), shared, []string{"localhost/theirs:1", "localhost/both:1"}), o.Untag(t.Context(), shared, []string{"localhost/test"})); err != nil {
+		if err := errors.Join(o.Tag(t.Context(), shared, []string{"localhost/theirs:1", "localhost/both:1"}), untagged(t, o, shared, []string{"localhost/test"})); err != nil {
 			t.Fatal(err)
 		}
 		theirs = imported(t, o, "localhost/name:1", ent{name: "theirs"})
@@ -214,7 +214,7 @@ func TestOwnBeforeOthers(t *testing.T) {
 	if same := load(t, s, newOCIDir(t).layer(tarOf(t, ent{name: "same"}))); same != shared {
 		t.Fatal(same)
 	}
-	if err := errors.Join(s.Tag(t.Context(), shared, []string{"localhost/both:1"}), s.Untag(t.Context(), shared, []string{"localhost/test"})); err != nil {
+	if err := errors.Join(s.Tag(t.Context(), shared, []string{"localhost/both:1"}), untagged(t, s, shared, []string{"localhost/test"})); err != nil {
 		t.Fatal(err)
 	}
 	adopted("both:1", shared)

@@ -38,7 +38,7 @@ func (s *Store) Login(ctx context.Context, registry string, remote Remote) error
 		return fmt.Errorf("log in to %s: the registry refuses this user name and password", registry)
 	}
 	if err != nil {
-		return fmt.Errorf("log in to %s: %w", registry, dog.explain(err))
+		return explain("log in to", registry, registry, dog.explain(err))
 	}
 	if err := authfile.SetAuthentication(sys, registry, remote.Creds.User, remote.Creds.Password); err != nil {
 		return fmt.Errorf("store credentials: %w", err)

@@ -317,7 +317,7 @@ func (d *destination) match(infos []manifest.LayerInfo, diffIDs []digest.Digest)
 			return nil, fmt.Errorf("%w: layer %s has %d bytes, the manifest says %d", ErrInvalid, info.Digest, l.blobSize, info.Size)
 		}
 		if l.diffID != diffIDs[i] {
-			return nil, fmt.Errorf("%w: layer %d unpacks to %s, the config says %s", ErrInvalid, i, l.diffID, diffIDs[i])
+			return nil, otherLayer(fmt.Errorf("%w: layer %d unpacks to %s, the config says %s", ErrInvalid, i, l.diffID, diffIDs[i]), info)
 		}
 		layers[i] = l
 	}
@@ -339,4 +339,18 @@ func (d *destination) checkID(id string) error {
 		return fmt.Errorf("%w: the config's digest is sha256:%s, the manifest says %s", ErrInvalid, id, m.Config.Digest)
 	}
 	return nil
+}
+
+// otherLayer is an error about a layer that is not the configuration's, with what it most
+// often comes from. Until 2024 what compressed a layer as zstd:chunked left out the padding
+// behind the archive's end, as GNU tar writes it, and kept the diff ID of the whole
+// (containers/storage issue 1771: Podman 4, Skopeo 1.9).
+func otherLayer(err error, info manifest.LayerInfo) error {
+	for key := range info.Annotations {
+		if strings.Contains(key, "containers.zstd-chunked.") {
+			return hint.New(err, "it has to be pushed again: Podman and Skopeo of before 2024 leave out the end of some layers "+
+				"that they compress as zstd:chunked; zstd and gzip are whole")
+		}
+	}
+	return err
 }

@@ -35,6 +35,8 @@ var (
 	ErrNotInPlace = errors.New("cannot be used in place")
 	// ErrNames means that an image has more names than the one that is to go.
 	ErrNames = errors.New("image has several names")
+	// ErrNoName means that an image has not the name that is to go.
+	ErrNoName = errors.New("tag not known")
 	// ErrNoIndex means that it is an image, where a list of images is needed.
 	ErrNoIndex = errors.New("it is an image, no list of images")
 	// ErrNoArtifact means that no stored artifact fits the name or digest.

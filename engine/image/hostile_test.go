@@ -16,6 +16,7 @@ import (
 
 	"github.com/burrow-run/burrow/engine/image/unpack"
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // empty fails unless nothing at all is stored, committed or half-way.
@@ -122,6 +123,22 @@ func TestHostileImages(t *testing.T) {
 			}
 			empty(t, s)
 		})
+	}
+}
+
+// TestChunkedWithoutPadding: Skopeo 1.9 cuts the end of an archive off and keeps its diff ID.
+func TestChunkedWithoutPadding(t *testing.T) {
+	whole := append(tarOf(t, ent{name: "f", data: "x"}), make([]byte, 8<<10)...)
+	for _, prefix := range []string{"io.containers.zstd-chunked.", "io.github.containers.zstd-chunked."} {
+		s := openStore(t, Options{Worker: "/proc/self/exe"})
+		l := newOCIDir(t).layer(whole[:len(whole)-8<<10])
+		l.config.RootFS.DiffIDs[0] = digest.FromBytes(whole)
+		l.layers[0].Annotations = map[string]string{prefix + "other": "x"}
+		_, err := s.Load(t.Context(), l.write())
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(hint.Of(err), "zstd and gzip are whole") {
+			t.Errorf("%v (hint %q)", err, hint.Of(err))
+		}
+		empty(t, s)
 	}
 }
 

@@ -101,13 +101,20 @@ func (x *index) member(d digest.Digest) *imgspec.Descriptor {
 	return nil
 }
 
-// IndexExists says whether ref stands for a stored list.
+// IndexExists says whether ref stands for a stored list. That it stands for an image is
+// no answer but an error, ErrNoIndex, as scripts that know Podman expect.
 func (s *Store) IndexExists(ref string) (bool, error) {
 	f, err := s.lookup(ref)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, plan.ErrName) {
 		return false, nil
 	}
-	return err == nil && isIndex(f.img), err
+	if err != nil {
+		return false, err
+	}
+	if !isIndex(f.img) {
+		return false, hint.New(fmt.Errorf("%s: %w", ref, ErrNoIndex), "burrow image exists "+ref)
+	}
+	return true, nil
 }
 
 // RemoveIndex removes the name of a list, or the list with its last name, as

@@ -18,6 +18,7 @@ import (
 
 // Removed says what Remove did.
 type Removed struct {
+	ID       string // of the image that was meant
 	Untagged []string
 	Deleted  string // image ID, or "" if it has other names left
 }
@@ -41,7 +42,7 @@ func (s *Store) Remove(ctx context.Context, ref string, opts RemoveOptions) (Rem
 			return err
 		}
 		if f.name != "" && slices.Contains(f.img.Names, f.name) && len(f.img.Names) > 1 {
-			r.Untagged = []string{f.name}
+			r.ID, r.Untagged = f.img.ID, []string{f.name}
 			return s.dropNames(f.img.ID, f.img.Names, r.Untagged)
 		}
 		if f.name == "" && len(f.img.Names) > 1 && !opts.AllNames && !opts.Force {
@@ -56,7 +57,7 @@ func (s *Store) Remove(ctx context.Context, ref string, opts RemoveOptions) (Rem
 		if err := s.drop(f.img.ID); err != nil {
 			return err
 		}
-		r = Removed{Untagged: f.img.Names, Deleted: f.img.ID}
+		r = Removed{ID: f.img.ID, Untagged: f.img.Names, Deleted: f.img.ID}
 		return nil
 	})
 	return r, err

@@ -94,11 +94,11 @@ func TestTagUntagRemove(t *testing.T) {
 	if p, err := plan.Read(s.dirs, b); err != nil || len(p.Names) != 0 {
 		t.Error("the plan of the other image still has the name", p, err)
 	}
-	if err := s.Untag(t.Context(), a, []string{"two"}); err != nil {
+	if err := untagged(t, s, a, []string{"two"}); err != nil {
 		t.Fatal(err)
 	}
 	resolves("two", "")
-	if err := s.Untag(t.Context(), "one", []string{"other"}); !errors.Is(err, ErrNotFound) {
+	if err := untagged(t, s, "one", []string{"other"}); !errors.Is(err, ErrNoName) {
 		t.Error(err)
 	}
 	if r, err := s.Remove(t.Context(), "three", RemoveOptions{}); err != nil || r.Deleted != "" || r.Untagged[0] != "localhost/three:latest" {
@@ -339,4 +339,10 @@ func TestSpool(t *testing.T) {
 		t.Error(err)
 	}
 	empty(t, s)
+}
+
+func untagged(t *testing.T, s *Store, ref string, names []string) error {
+	t.Helper()
+	_, err := s.Untag(t.Context(), ref, names)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/burrow-run/burrow/engine/plan"
+	"github.com/burrow-run/burrow/internal/hint"
 )
 
 // Tag gives the image ref further names, taking them from others.
@@ -37,8 +38,9 @@ func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
 }
 
 // Untag takes names from the image ref; without names all it has.
-func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
-	return s.exclusive(ctx, func() error {
+func (s *Store) Untag(ctx context.Context, ref string, names []string) (Removed, error) {
+	var r Removed
+	err := s.exclusive(ctx, func() error {
 		f, err := s.own(ref)
 		if err != nil {
 			return err
@@ -54,8 +56,13 @@ func (s *Store) Untag(ctx context.Context, ref string, names []string) error {
 			}
 			drop = append(drop, full)
 		}
-		return s.dropNames(f.img.ID, f.img.Names, drop)
+		if err := s.dropNames(f.img.ID, f.img.Names, drop); err != nil {
+			return err
+		}
+		r = Removed{ID: f.img.ID, Untagged: drop}
+		return nil
 	})
+	return r, err
 }
 
 // nameOf is the full name of the image that a person calls it by.
@@ -64,7 +71,7 @@ func (s *Store) nameOf(f *found, name string) (string, error) {
 	if err == nil && m.ID == f.img.ID && slices.Contains(f.img.Names, m.Name) {
 		return m.Name, nil
 	}
-	return "", fmt.Errorf("%w: image %.12s has no name %q", ErrNotFound, f.img.ID, name)
+	return "", hint.New(fmt.Errorf("%w: image %.12s is not called %q", ErrNoName, f.img.ID, name), "burrow image inspect --format '{{.RepoTags}}' "+f.img.ID[:12])
 }
 
 func (s *Store) dropNames(id string, have, drop []string) error {

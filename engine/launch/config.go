@@ -48,6 +48,7 @@ type Config struct {
 	Rootfs     string // merged root, mounted
 	ReadOnly   bool
 	Hostname   string
+	Domainname string // "": none
 	Namespaces Namespaces
 	UIDs, GIDs idmap.Map // container ID to anchor ID; empty with Namespaces.User.Host
 	Mounts     []Mount

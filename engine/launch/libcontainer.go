@@ -26,6 +26,7 @@ func lcConfig(c Config) (*configs.Config, error) {
 		RootPropagation: root,
 		Umask:           &c.Umask,
 		Hostname:        c.Hostname,
+		Domainname:      c.Domainname,
 		Namespaces:      lcNamespaces(c.Namespaces),
 		Mounts:          lcMounts(c.Mounts),
 		Devices:         lcDevices(c.Devices),
@@ -53,7 +54,7 @@ func lcConfig(c Config) (*configs.Config, error) {
 		out.ParentDeathSignal = int(unix.SIGKILL)
 	}
 	if c.Namespaces.UTS.Host || c.Namespaces.UTS.Path != "" {
-		out.Hostname = "" // it is not ours to set
+		out.Hostname, out.Domainname = "", "" // they are not ours to set
 	}
 	spec, err := c.seccompSpec()
 	if err != nil {

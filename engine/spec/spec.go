@@ -172,6 +172,7 @@ type Process struct {
 	Umask      uint32
 	Timezone   string // zone name, "local" for the host's, "": the image's
 	Hostname   string // "": made from the container ID
+	Domainname string // NIS domain, and in /etc/hosts behind the host's name; "": none
 	Init       bool
 	InitPath   string // absolute host path; "": the engine's own
 	Systemd    Systemd

@@ -102,8 +102,13 @@ func (s *Spec) checkProcess() error {
 	case p.InitPath != "" && !p.Init:
 		return errors.New("--init-path needs --init")
 	}
-	if p.Hostname != "" {
-		return CheckHostname(p.Hostname)
+	for _, name := range []string{p.Hostname, p.Domainname} {
+		if name == "" {
+			continue
+		}
+		if err := CheckHostname(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -119,6 +124,8 @@ func (s *Spec) checkNamespaces() error {
 		return conflict("--uidmap, --gidmap and --subuidname, --subgidname")
 	case (n.UTS.Mode == NamespaceHost || n.UTS.Ref != "") && s.Process.Hostname != "":
 		return conflict("--hostname and --uts=%s: the name is already given", n.UTS.Mode)
+	case (n.UTS.Mode == NamespaceHost || n.UTS.Ref != "") && s.Process.Domainname != "":
+		return conflict("--domainname and --uts=%s: the name is already given", n.UTS.Mode)
 	}
 	return nil
 }

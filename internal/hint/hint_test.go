@@ -3,6 +3,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 )
@@ -36,10 +37,13 @@ func TestOf(t *testing.T) {
 }
 
 func TestOfHost(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EMFILE, syscall.ENFILE} {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG, syscall.EMFILE, syscall.ENFILE} {
 		if OfHost(fmt.Errorf("write: %w", errno)) == "" {
 			t.Errorf("no advice for %v", errno)
 		}
+	}
+	if OfHost(&os.PathError{Op: "fork/exec", Err: syscall.EAGAIN}) == "" || OfHost(&os.PathError{Op: "read", Err: syscall.EAGAIN}) != "" {
+		t.Error("EAGAIN of a fork has advice, and no other")
 	}
 	if got := OfHost(syscall.ENOENT); got != "" || OfHost(nil) != "" {
 		t.Errorf("ENOENT: %q", got)

@@ -65,6 +65,13 @@ var login string
 // SetLoginUID is for main, which learns it from the constructor in userns/nsjoin.
 func SetLoginUID(uid string) { login = uid }
 
+// TakeLoginUID is for an executable without that constructor, which burrow has started:
+// it was told.
+func TakeLoginUID() {
+	login = os.Getenv(envLogin)
+	_ = os.Unsetenv(envLogin)
+}
+
 // LoginUID is the login UID of this process as the host has it, where it is not the
 // user's own; see userns/nsjoin.
 func LoginUID() string { return login }

@@ -40,9 +40,9 @@ var origins = []origin{
 	{"su of root", "root", "su - alice -c '%s'", kept, "0"},
 }
 
-// twoOf are a container in the background, and a further process in it.
+// twoOf are a container in the background, and a further process in it; and an image.
 func twoOf(name string) string {
-	return "burrow run -d --network=none --name " + name + " busybox sleep 1000; burrow exec " + name + " true"
+	return "burrow run -d --network=none --name " + name + " busybox sleep 1000; burrow exec " + name + " true; burrow tag busybox " + name
 }
 
 // answersFor demands a login UID of what twoOf has started, from outside, and in the trail.
@@ -56,8 +56,12 @@ func (g guest) answersFor(name, uid string) {
 	}
 	// The start is noted beside the payload: perhaps after the exec.
 	out = g.must("alice", "burrow audit --filter container="+name+" --format '{{.Kind}} {{.UID}} {{.LoginUID}}' | sort")
-	if want := fmt.Sprintf("exec 1000 %[1]s\nexec_died 1000 %[1]s\nstart 1000 %[1]s\n", uid); out != want {
+	if want := fmt.Sprintf("create 1000 %[1]s\nexec 1000 %[1]s\nexec_died 1000 %[1]s\nstart 1000 %[1]s\n", uid); out != want {
 		g.Errorf("the trail has %q, want %q", out, want)
+	}
+	out = g.must("alice", "burrow audit --filter image="+name+" --format '{{.Kind}} {{.UID}} {{.LoginUID}}'")
+	if want := fmt.Sprintf("tag 1000 %s\n", uid); out != want {
+		g.Errorf("of the image the trail has %q, want %q", out, want)
 	}
 }
 

@@ -49,12 +49,11 @@ func unbracketed(trail []line, seen []entry) []string {
 		return lives[process]
 	}
 	for _, l := range trail {
-		switch l.Kind {
+		switch l.Kind { //nolint:exhaustive // others neither begin nor end a process
 		case audit.Start, audit.Exec:
 			of(l.process()).begun++
 		case audit.Died, audit.Lost, audit.ExecDied:
 			of(l.process()).ended++
-		case audit.Create, audit.Failed, audit.Remove, audit.HealthStatus:
 		}
 	}
 	var bad []string

@@ -16,6 +16,9 @@
 // clone comes by born.c, which makes it a birth in the container's cgroup, and
 // guard.c may leave a process behind that ends the container with its command.
 //
+// Where Go starts, it is first looked whether it can (package rlimits): a runtime that cannot
+// have its addresses or threads would print its stacks.
+//
 // Every entry, whatever it does next, first fixes an unset login UID
 // (docs/security.md, attribution), so that no process in a container can forge it.
 //

@@ -411,6 +411,7 @@ void burrow_enter(int argc, char **argv)
 	}
 
 	unsigned int outer = UINT_MAX;
+	burrow_check_limits();
 	fix_loginuid();
 	if (geteuid() == 0 && !is_host_root(&outer)) {
 		const char *told = getenv("BURROW_LOGINUID");

@@ -41,4 +41,7 @@ void burrow_end_by_signals(void);
 /* Reads at most len-1 bytes of a file below dirfd and ends them with NUL. */
 long burrow_read_at(int dirfd, const char *name, char *buf, size_t len);
 
+/* internal/rlimits: ends this process with one line if the Go runtime could not start. */
+void burrow_check_limits(void);
+
 #endif

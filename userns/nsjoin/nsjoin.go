@@ -32,6 +32,8 @@ import "C"
 import (
 	"fmt"
 	"syscall"
+
+	_ "github.com/burrow-run/burrow/internal/rlimits" // its C part is called by enter.c
 )
 
 // Joined says whether this process entered the anchor before Go started.

@@ -88,7 +88,7 @@ func supported(t *testing.T) map[string][]string {
 		--variant=v8 --authfile=/a --tls-verify=false --image-volume=tmpfs
 		--name=n --rm --label=a=b --annotation=a=b --cidfile=c --pidfile=p --timeout=5
 		--stop-signal=INT --stop-timeout=3 --log-driver=none --log-opt=max-size=1m --restart=always --sdnotify=conmon --systemd=always --requires=a --rmi
-		--user=1:2 --group-add=3 --workdir=/w --hostname=h --umask=077 --tz=local --init --passwd=false
+		--user=1:2 --group-add=3 --workdir=/w --hostname=h --domainname=d --umask=077 --tz=local --init --passwd=false
 		--passwd-entry=a:b:c:d:e:f:g --group-entry=a:b:c:d --oom-score-adj=5
 		--env=A=1 --env-host --http-proxy --env-merge=A=b --unsetenv=A --unsetenv-all
 		--detach --interactive --tty --attach=stderr --detach-keys=ctrl-a --sig-proxy=false --preserve-fds=2 --preserve-fd=7

@@ -12,10 +12,10 @@ const keepGroups = "keep-groups"
 
 // processFlags say what the payload runs as.
 type processFlags struct {
-	user, workdir, umask, tz, hostname, initPath  string
-	passwdEntry, groupEntry, oomScoreAdj, systemd string
-	groups                                        []string
-	init, passwd                                  bool
+	user, workdir, umask, tz, hostname, domainname, initPath string
+	passwdEntry, groupEntry, oomScoreAdj, systemd            string
+	groups                                                   []string
+	init, passwd                                             bool
 }
 
 func (g *processFlags) define(d definer) {
@@ -23,6 +23,7 @@ func (g *processFlags) define(d definer) {
 	d.str(&g.user, "user", "u", "run as `USER[:GROUP]`, names or numbers (default: the image's)")
 	d.csv(&g.groups, "group-add", "", "add a supplementary `GROUP`; keep-groups keeps the caller's")
 	d.str(&g.workdir, "workdir", "w", "working `DIR` inside the container")
+	d.str(&g.domainname, "domainname", "", "NIS domain `NAME` inside the container")
 	d.str(&g.hostname, "hostname", "h", "host `NAME` inside the container (default: from the container's ID)")
 	d.str(&g.umask, "umask", "", "file mode creation `MASK` (default 0022)")
 	d.str(&g.tz, "tz", "", "time `ZONE` inside the container, or local for the host's")
@@ -50,6 +51,7 @@ func (g *processFlags) fill(c *call) {
 	}
 	c.checked(&p.Workdir, "workdir", g.workdir, spec.CheckWorkdir)
 	c.checked(&p.Hostname, "hostname", g.hostname, spec.CheckHostname)
+	c.checked(&p.Domainname, "domainname", g.domainname, spec.CheckHostname)
 	parse(c, &p.Umask, "umask", g.umask, spec.ParseUmask)
 	c.checked(&p.Timezone, "tz", g.tz, spec.CheckTimezone)
 	p.Init = g.init

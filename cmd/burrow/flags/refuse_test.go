@@ -70,7 +70,7 @@ func TestErrorsNameTheFlag(t *testing.T) {
 // V20: what becomes a line of a generated file cannot become two.
 func TestNewlinesAreRefused(t *testing.T) {
 	for _, flag := range []string{
-		"hostname", "name", "user", "group-add", "workdir", "label", "annotation", "env-file", "cidfile",
+		"hostname", "domainname", "name", "user", "group-add", "workdir", "label", "annotation", "env-file", "cidfile",
 		"dns", "dns-search", "dns-option", "add-host", "expose", "publish", "passwd-entry", "group-entry",
 		"security-opt", "cap-add", "ulimit", "userns", "uidmap", "tz", "cgroup-parent", "unsetenv",
 		"volume", "mount", "tmpfs", "device", "network", "pid", "ipc", "sysctl",

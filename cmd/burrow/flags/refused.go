@@ -167,7 +167,6 @@ func refusedRest() []refusal {
 		no("link-local-ip", whyBridge, ""),
 		no("hosts-file", "", "--no-hosts leaves the image's file in place"),
 		on("no-hostname", "", ""),
-		no("domainname", "", "--sysctl kernel.domainname=NAME"),
 		no("volume-driver", "", "bind a directory with -v", "local", ""),
 		no("hostuser", "", "--passwd-entry adds a line to the container's passwd file"),
 		no("chrootdirs", "", ""),
