@@ -14,7 +14,6 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
-	"go.podman.io/storage"
 	"golang.org/x/sys/unix"
 
 	"github.com/burrow-run/burrow/engine/image/chunked"
@@ -216,22 +215,6 @@ func (d *destination) TryReusingBlob(ctx context.Context, info types.BlobInfo, _
 	}
 	d.blobs[info.Digest] = l
 	return true, types.BlobInfo{Digest: info.Digest, Size: info.Size}, nil
-}
-
-// layerOf returns the stored layer made from the blob, or nil.
-func (s *Store) layerOf(blob digest.Digest) (*layerDraft, error) {
-	for _, find := range []func(digest.Digest) ([]storage.Layer, error){s.store.LayersByUncompressedDigest, s.store.LayersByCompressedDigest} {
-		layers, err := find(blob)
-		if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
-			return nil, fmt.Errorf("look for layer %s: %w", blob, err)
-		}
-		for i := range layers {
-			if layers[i].UncompressedDigest != "" && !s.damaged[layers[i].ID] {
-				return &layerDraft{known: layers[i].ID, diffID: layers[i].UncompressedDigest}, nil
-			}
-		}
-	}
-	return nil, nil //nolint:nilnil // no error, no layer
 }
 
 func (d *destination) PutManifest(_ context.Context, m []byte, instance *digest.Digest) error {

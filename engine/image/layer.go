@@ -259,3 +259,19 @@ func (s *Store) chain(top string) ([]string, error) {
 	}
 	return ids, nil
 }
+
+// layerOf returns the stored layer made from the blob, or nil.
+func (s *Store) layerOf(blob digest.Digest) (*layerDraft, error) {
+	for _, find := range []func(digest.Digest) ([]storage.Layer, error){s.store.LayersByUncompressedDigest, s.store.LayersByCompressedDigest} {
+		layers, err := find(blob)
+		if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
+			return nil, fmt.Errorf("look for layer %s: %w", blob, err)
+		}
+		for i := range layers {
+			if layers[i].UncompressedDigest != "" && !s.damaged[layers[i].ID] {
+				return &layerDraft{known: layers[i].ID, diffID: layers[i].UncompressedDigest}, nil
+			}
+		}
+	}
+	return nil, nil //nolint:nilnil // no error, no layer
+}
