@@ -86,6 +86,13 @@ var supervisor = waiting.but(facts{
 	"to its user": "",
 })
 
+// settledSupervisor is one that has executed its own program anew once the payload ran: nothing of
+// the start is open any more.
+var settledSupervisor = supervisor.but(facts{
+	"descriptors": "0 /null, 1 /null, 2 /null, $STATE/burrow/containers/ID/ctr.log, $STATE/burrow/containers/ID, $STATE/burrow/ids/holds, " +
+		"[?]/sys/fs/cgroup, anon_inode:[eventfd], anon_inode:[eventpoll], anon_inode:[pidfd], pipe, socket",
+})
+
 // restarting is a supervisor that executes itself again: it goes without the filter, and
 // without no_new_privs, which would be the next container's too.
 var restarting = supervisor.but(facts{"NoNewPrivs": "0", "Seccomp": "0", "Seccomp_filters": "0"})
@@ -130,6 +137,7 @@ const staging = "$DATA/burrow/storage/overlay/staging/N/dir"
 // their capabilities, below the directory that is its root.
 var unpacker = engine.but(facts{
 	"CapPrm": "000000008800001b", "CapEff": "000000008800001b", // chown dac_override fowner fsetid mknod setfcap
+	"Umask":      "0000", // modes are those of the archive, below a directory that nobody else enters
 	"NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "1", "ns mnt": "anchor of anchor",
 	"limit core file size": "0:0", "limit data size": "1073741824:1073741824",
 	"exe": "$BIN/burrow-image", "cwd": staging, "root": staging, "environment": "",

@@ -113,7 +113,13 @@ func postureOfExec(t *testing.T, sh *shell) {
 func postureOfSupervisor(t *testing.T, sh *shell) {
 	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "s", "busybox", "sleep", "1000"))
 	defer sh.run("burrow", "rm", "-f", "s")
-	newObserver(t, sh, 0).expect("supervisor", process(t, sh, "burrow "+id), supervisor)
+	waitFor(t, func() bool { // it has lived as another program before
+		for _, pid := range processes(t, sh, "burrow "+id+" state=") {
+			return status(t, fmt.Sprintf("/proc/%d/status", pid))["Seccomp"] == "2"
+		}
+		return false
+	})
+	newObserver(t, sh, 0).expect("supervisor", process(t, sh, "burrow "+id), settledSupervisor)
 }
 
 // postureOfHealthCheck: what it runs is as any process that joins, and its

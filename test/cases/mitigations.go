@@ -51,10 +51,10 @@ var mitigations = []Mitigation{
 		"engine/usermounts.go", nosuidTwice, strings.NewReplacer("sys.AttrNoSUID", "0", "sys.MountNoSUID", "0").Replace(nosuidTwice), cmd("TestInvariant/I26"),
 	}},
 	{"the process that waits is undumpable", Break{
-		"engine/run.go", "err := sys.Undumpable()", "err := error(nil)", posture,
+		"engine/watch.go", "err := sys.Undumpable()", "err := error(nil)", posture,
 	}},
 	{"the process that waits is filtered", Break{
-		"engine/run.go", "err = errors.Join(err, sys.FilterAllThreads(program))", "_ = sys.FilterAllThreads", posture,
+		"engine/watch.go", "err = errors.Join(err, sys.FilterAllThreads(program))", "_ = sys.FilterAllThreads", posture,
 	}},
 	{"the process that waits is filtered, whatever the image has checked", Break{
 		"engine/healthcheck.go", "return r.spec.Restart.Policy != spec.RestartNo || ", "return r.probe != nil || r.spec.Restart.Policy != spec.RestartNo || ", posture,
