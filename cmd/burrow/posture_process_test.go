@@ -113,13 +113,8 @@ func postureOfExec(t *testing.T, sh *shell) {
 func postureOfSupervisor(t *testing.T, sh *shell) {
 	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "s", "busybox", "sleep", "1000"))
 	defer sh.run("burrow", "rm", "-f", "s")
-	waitFor(t, func() bool { // it has lived as another program before
-		for _, pid := range processes(t, sh, "burrow "+id+" state=") {
-			return status(t, fmt.Sprintf("/proc/%d/status", pid))["Seccomp"] == "2"
-		}
-		return false
-	})
-	newObserver(t, sh, 0).expect("supervisor", process(t, sh, "burrow "+id), settledSupervisor)
+	// It has lived as another program before.
+	newObserver(t, sh, 0).expect("supervisor", filtered(t, sh, "burrow "+id+" state="), settledSupervisor)
 }
 
 // postureOfHealthCheck: what it runs is as any process that joins, and its
@@ -146,6 +141,21 @@ func postureOfHealthCheck(t *testing.T, sh *shell) {
 	id := strings.TrimSpace(sh.run("burrow", "run", "-d", "--name", "again", "--health-cmd", "true", "--health-on-failure=restart", "debian", "sleep", "1000"))
 	defer sh.run("burrow", "rm", "-f", "-t", "0", "again")
 	o.expect("supervisor that restarts", process(t, sh, "burrow "+id), restarting)
+}
+
+// filtered waits for a process whose command line begins with prefix to have a seccomp filter.
+func filtered(t *testing.T, sh *shell, prefix string) (pid int) {
+	t.Helper()
+	waitFor(t, func() bool {
+		for _, pid = range processes(t, sh, prefix) {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
+			if strings.Contains(string(b), "\nSeccomp:\t2\n") {
+				return true
+			}
+		}
+		return false
+	})
+	return pid
 }
 
 // parent is a process's parent.
@@ -183,17 +193,10 @@ func postureOfUnpacker(t *testing.T, sh *shell) {
 	if _, err := io.WriteString(in, strings.Repeat("\x00", 100)); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { // it has lived as another process before, with the same command line
-		for _, pid := range processes(t, sh, "burrow-unpack ") {
-			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-			if strings.Contains(string(b), "\nSeccomp:\t2\n") {
-				return true
-			}
-		}
-		return false
-	})
+	// It has lived as another process before, with the same command line.
+	worker := filtered(t, sh, "burrow-unpack ")
 	o := newObserver(t, sh, 0)
-	o.expect("unpacker", process(t, sh, "burrow-unpack "), unpacker)
+	o.expect("unpacker", worker, unpacker)
 	o.expect("import", process(t, sh, "burrow import "), imageTool)
 	in.Close()
 	_ = cmd.Wait() // no archive
