@@ -126,8 +126,8 @@ func TestAuditCountsExecs(t *testing.T) {
 		}
 	}
 	out := g.must("root", "journalctl --sync; journalctl -q --no-pager -o cat --output-fields=BURROW_EVENT _AUDIT_LOGINUID=1000 BURROW_NAME="+c.name)
-	if strings.Count(out, "exec\n") != 3 || strings.Count(out, "exec_died\n") != 3 || !strings.HasPrefix(out, "start\n") {
-		t.Errorf("the journal has %q, want one start and three execs, each with its end", out)
+	if strings.Count(out, "exec\n") != 3 || strings.Count(out, "exec_died\n") != 3 || !strings.HasPrefix(out, "create\nstart\n") {
+		t.Errorf("the journal has %q, want it made, one start and three execs, each with its end", out)
 	}
 }
 
