@@ -87,6 +87,9 @@ func WaitFor(ctx context.Context, d paths.Dirs, ref string, conds []Condition, i
 		go func() { done <- result{-1, rec.poll(ctx, d, rest, interval)} }()
 	}
 	r := <-done
+	if errors.Is(r.err, ErrNotRunning) && 0 < len(rest) && len(rest) < len(conds) {
+		r = <-done // that it has ended is what the other one waits for
+	}
 	if r.err != nil {
 		r.code = -1
 	}
