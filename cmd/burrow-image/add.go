@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func (a *app) importCmd() *cobra.Command {
 			if len(args) == 2 {
 				opts.Name = args[1]
 			}
-			in, err := a.input(args[0])
+			in, err := a.input(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -55,12 +56,12 @@ func (a *app) importCmd() *cobra.Command {
 }
 
 // input opens a file named on the command line; - is standard input.
-func (a *app) input(name string) (io.ReadCloser, error) {
+func (a *app) input(ctx context.Context, name string) (io.ReadCloser, error) {
 	if name != "-" {
 		if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
 			return nil, hint.New(errors.New("import does not fetch URLs"), "curl -L "+name+" | burrow import - NAME")
 		}
-		return os.Open(name)
+		return image.OpenFile(ctx, name)
 	}
 	if term.IsTerminal(int(a.in.Fd())) {
 		return nil, errors.New("standard input is a terminal")
@@ -83,7 +84,7 @@ func (a *app) loadCmd() *cobra.Command {
 			}
 			spooled := input == "" || input == "-" || input == "/dev/stdin"
 			if spooled {
-				in, err := a.input("-")
+				in, err := a.input(cmd.Context(), "-")
 				if err != nil {
 					return hint.New(err, "burrow load -i FILE")
 				}

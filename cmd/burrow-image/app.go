@@ -69,8 +69,8 @@ func (a *app) execute(ctx context.Context, args []string) int {
 // report prints an error on one line and the advice for it on the next. Of several
 // errors each has its lines.
 func (a *app) report(err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range several.Unwrap() {
+	if several := joined(err); several != nil {
+		for _, e := range several {
 			a.report(e)
 		}
 		return
@@ -79,6 +79,20 @@ func (a *app) report(err error) {
 	if h := advice(err); h != "" {
 		fmt.Fprintf(a.err, "hint: %s\n", message(h))
 	}
+}
+
+// joined are the errors that errors.Join put together; not those that one message
+// wraps.
+func joined(err error) []error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	errs := several.Unwrap()
+	if errors.Join(errs...).Error() != err.Error() {
+		return nil
+	}
+	return errs
 }
 
 // maxMessage bounds a message: strangers choose how long the names in it are.

@@ -15,6 +15,8 @@ func main() { os.Exit(run(os.Args)) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// A second signal is not asked for its reasons.
+	context.AfterFunc(ctx, stop)
 	if args[0] == unpack.WorkerName { // started by engine/image to unpack one layer
 		return unpack.Worker(ctx, args)
 	}

@@ -13,7 +13,6 @@ import (
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/directory"
 	"go.podman.io/image/v5/docker"
-	dockerarchive "go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/oci/layout"
@@ -299,13 +298,12 @@ func (s *Store) open(ctx context.Context, text string) (ref types.ImageReference
 	case "oci":
 		ref, err = layout.NewReference(path, name)
 	case "docker-archive":
-		ref, err = dockerarchive.ParseReference(rest)
+		if ref, done, err = s.archiveRef(ctx, rest); err != nil {
+			return nil, nil, err
+		}
 	case "oci-archive":
 		var dir string
-		dir, err = s.extract(ctx, path)
-		if errors.Is(err, errOtherFormat) {
-			err = fmt.Errorf("%w: %s is no OCI archive", ErrInvalid, path)
-		}
+		dir, err = s.extractLayout(ctx, path)
 		if err != nil {
 			return nil, nil, err
 		}

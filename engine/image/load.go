@@ -30,6 +30,22 @@ func (s *Store) Load(ctx context.Context, path string) ([]Loaded, error) {
 	if st.IsDir() {
 		return s.loadDir(ctx, path)
 	}
+	if !st.Mode().IsRegular() {
+		spool, err := s.spoolFile(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(spool)
+		loaded, err := s.loadFile(ctx, spool)
+		if errors.Is(err, ErrNoArchive) {
+			err = fmt.Errorf("%w: what %s gave is %w", ErrInvalid, path, ErrNoArchive)
+		}
+		return loaded, err
+	}
+	return s.loadFile(ctx, path)
+}
+
+func (s *Store) loadFile(ctx context.Context, path string) ([]Loaded, error) {
 	loaded, err := s.loadDockerArchive(ctx, path)
 	if !errors.Is(err, errOtherFormat) {
 		return loaded, err
@@ -45,7 +61,9 @@ func (s *Store) Load(ctx context.Context, path string) ([]Loaded, error) {
 var errOtherFormat = errors.New("other format")
 
 // Spool writes r to a temporary file on the store's file system, because
-// archives are read out of order. The caller removes the file.
+// archives are read out of order. The caller removes the file. Where ctx ends
+// while r has nothing to give, the read that waits is left behind: it ends with
+// the process, or when r is closed.
 func (s *Store) Spool(ctx context.Context, r io.Reader) (string, error) {
 	dir, err := s.temp()
 	if err != nil {
@@ -55,12 +73,10 @@ func (s *Store) Spool(ctx context.Context, r io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("spool archive: %w", err)
 	}
-	_, err = io.Copy(f, readerFunc(func(p []byte) (int, error) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		return r.Read(p)
-	}))
+	err = obey(ctx, func() error {
+		_, err := io.Copy(f, r)
+		return err
+	})
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -71,9 +87,42 @@ func (s *Store) Spool(ctx context.Context, r io.Reader) (string, error) {
 	return f.Name(), nil
 }
 
-type readerFunc func([]byte) (int, error)
+// spoolFile is Spool for a named pipe or a device.
+func (s *Store) spoolFile(ctx context.Context, path string) (string, error) {
+	f, err := OpenFile(ctx, path)
+	if err != nil {
+		return "", fmt.Errorf("load image: %w", err)
+	}
+	defer f.Close()
+	return s.Spool(ctx, f)
+}
 
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+// OpenFile is os.Open for a name that a user gave: a named pipe that nobody writes to
+// is waited for (fifo(7)), but no longer than ctx.
+func OpenFile(ctx context.Context, path string) (*os.File, error) {
+	var f *os.File
+	err := obey(ctx, func() (err error) {
+		f, err = os.Open(path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// obey returns what a call that cannot be interrupted returns, or how ctx ended,
+// if that was first. The call may go on then.
+func obey(ctx context.Context, call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 func (s *Store) loadDockerArchive(ctx context.Context, path string) ([]Loaded, error) {
 	sys, err := s.system()
@@ -119,12 +168,31 @@ func namesOf(refs []types.ImageReference) []string {
 	return names
 }
 
+// openArchive opens a file that is read more than once, and out of order.
+func openArchive(path string) (*os.File, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read archive: %w", err)
+	}
+	if st.IsDir() {
+		return nil, hint.New(fmt.Errorf("%w: %s is a directory, not an archive", ErrInvalid, path), "burrow load -i "+path)
+	}
+	if !st.Mode().IsRegular() {
+		return nil, hint.New(fmt.Errorf("%w: %s is no regular file, and an archive is read more than once", ErrInvalid, path), "burrow load -i "+path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read archive: %w", err)
+	}
+	return f, nil
+}
+
 // plainArchive returns path, or for a compressed file the path of a temporary
 // one that is not: the library would decompress any amount.
 func (s *Store) plainArchive(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := openArchive(path)
 	if err != nil {
-		return "", fmt.Errorf("load image: %w", err)
+		return "", err
 	}
 	defer f.Close()
 	var head [6]byte

@@ -26,12 +26,21 @@ func (s *Store) loadOCIArchive(ctx context.Context, path string) ([]Loaded, erro
 	return s.loadLayout(ctx, dir)
 }
 
+// extractLayout is extract for a file that is said to be an OCI archive.
+func (s *Store) extractLayout(ctx context.Context, path string) (string, error) {
+	dir, err := s.extract(ctx, path)
+	if errors.Is(err, errOtherFormat) {
+		err = fmt.Errorf("%w: %s is no OCI archive", ErrInvalid, path)
+	}
+	return dir, err
+}
+
 // extract unpacks an OCI layout's tar to a temporary directory, with our own
 // code: it may come from anywhere. The caller removes the directory.
 func (s *Store) extract(ctx context.Context, path string) (dir string, err error) {
-	f, err := os.Open(path)
+	f, err := openArchive(path)
 	if err != nil {
-		return "", fmt.Errorf("read OCI archive: %w", err)
+		return "", err
 	}
 	defer f.Close()
 	tmp, err := s.temp()

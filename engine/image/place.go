@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"go.podman.io/image/v5/directory"
@@ -177,10 +176,7 @@ func (s *Store) atHand(ctx context.Context, t *place) (done func(), err error) {
 		t.ImageReference = ref
 		return free, nil
 	case transportLayouts:
-		dir, err := s.extract(ctx, t.path)
-		if errors.Is(err, errOtherFormat) {
-			err = fmt.Errorf("%w: it is no OCI archive", ErrInvalid)
-		}
+		dir, err := s.extractLayout(ctx, t.path)
 		if err != nil {
 			return nothing, err
 		}
@@ -188,12 +184,12 @@ func (s *Store) atHand(ctx context.Context, t *place) (done func(), err error) {
 		t.ImageReference, err = layout.NewReference(dir, name)
 		return func() { _ = os.RemoveAll(dir) }, err
 	case transportArchive:
-		plain, err := s.plainArchive(ctx, t.path)
-		if err != nil || plain == t.path {
+		ref, done, err := s.archiveRef(ctx, rest)
+		if err != nil {
 			return nothing, err
 		}
-		t.ImageReference, err = dockerarchive.ParseReference(filepath.Clean(plain) + strings.TrimPrefix(rest, t.path))
-		return func() { _ = os.Remove(plain) }, err
+		t.ImageReference = ref
+		return done, nil
 	}
 	return nothing, nil
 }

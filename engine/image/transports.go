@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,7 +114,7 @@ func (s *Store) pullLayoutDir(ctx context.Context, what, dir, shown, name string
 // pullOCIArchive takes oci-archive:FILE[:NAME].
 func (s *Store) pullOCIArchive(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
 	file, name, _ := strings.Cut(rest, ":")
-	dir, err := s.extract(ctx, file)
+	dir, err := s.extractLayout(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("pull oci-archive:%s: %w", rest, err)
 	}
@@ -125,6 +126,9 @@ func (s *Store) pullOCIArchive(ctx context.Context, rest string, opts PullOption
 func (s *Store) pullDockerArchive(ctx context.Context, rest string, opts PullOptions) ([]string, error) {
 	if !strings.Contains(filepath.Base(rest), ":") {
 		loaded, err := s.loadDockerArchive(ctx, rest)
+		if errors.Is(err, errOtherFormat) {
+			err = fmt.Errorf("%w: %s is no docker archive", ErrInvalid, rest)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("pull docker-archive:%s: %w", rest, err)
 		}
@@ -134,13 +138,34 @@ func (s *Store) pullDockerArchive(ctx context.Context, rest string, opts PullOpt
 		}
 		return ids, nil
 	}
-	ref, err := dockerarchive.ParseReference(rest)
+	ref, done, err := s.archiveRef(ctx, rest)
 	if err != nil {
 		return nil, fmt.Errorf("pull docker-archive:%s: %w", rest, err)
 	}
+	defer done()
 	var names []string
 	if tagged, ok := ref.DockerReference().(reference.NamedTagged); ok {
 		names = []string{tagged.String()}
 	}
 	return s.pullRef(ctx, "docker-archive:"+rest, ref, opts, names)
+}
+
+// archiveRef is FILE[:NAME|:@INDEX] of a docker-archive, and what is to be called
+// when it is used no more.
+func (s *Store) archiveRef(ctx context.Context, rest string) (ref types.ImageReference, done func(), err error) {
+	file, _, _ := strings.Cut(rest, ":")
+	plain, err := s.plainArchive(ctx, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {}
+	if plain != file {
+		done = func() { _ = os.Remove(plain) }
+	}
+	ref, err = dockerarchive.ParseReference(filepath.Clean(plain) + strings.TrimPrefix(rest, file))
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return ref, done, nil
 }
