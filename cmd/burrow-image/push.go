@@ -20,6 +20,7 @@ import (
 type pushFlags struct {
 	remoteFlags
 	quiet, compress bool
+	allTags         bool
 	digestFile      string
 	level           int
 	retryDelay      string
@@ -39,16 +40,26 @@ func (a *app) pushCmd() *cobra.Command {
 			if len(args) == 2 {
 				destination = args[1]
 			}
+			if p.allTags && destination != "" {
+				return errors.New("--all-tags pushes each image to where its name says: it takes no destination")
+			}
+			if p.allTags && p.digestFile != "" {
+				return errors.New("--digestfile is for one image, not for --all-tags")
+			}
 			if err := p.finish(cmd.Flags(), destination); err != nil {
 				return err
 			}
 			a.quiet = a.quiet || p.quiet
+			if p.allTags {
+				return a.pushTags(cmd.Context(), args[0], &p)
+			}
 			return a.push(cmd.Context(), args[0], destination, &p)
 		},
 	}
 	f := c.Flags()
 	p.flags(f, a.env.authFile)
 	f.BoolVar(&p.opts.All, "all", false, "of a list of images, push all of it; by default only its image for this machine")
+	f.BoolVarP(&p.allTags, "all-tags", "a", false, "push every stored image of the repository IMAGE")
 	f.BoolVar(&p.compress, "compress", false, "compress the layers of dir:")
 	f.Bool("disable-content-trust", true, "accepted for compatibility: there is no content trust to disable")
 	f.StringSliceVar(&p.opts.EncryptionKeys, "encryption-key", nil, "encrypt layers for `METHOD:FILE`, such as jwe:key.pem")
@@ -125,6 +136,24 @@ func (a *app) push(ctx context.Context, ref, destination string, p *pushFlags) e
 	}
 	a.noteAs(audit.Push, ref, cmp.Or(destination, ref))
 	return p.writeDigest(d)
+}
+
+// pushTags stops at the first image that cannot be pushed.
+func (a *app) pushTags(ctx context.Context, repository string, p *pushFlags) error {
+	s, err := a.store()
+	if err != nil {
+		return err
+	}
+	names, err := s.TagsOf(repository)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := a.push(ctx, name, "", p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeDigest is --digestfile.

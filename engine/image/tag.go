@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+
+	"go.podman.io/image/v5/docker/reference"
 
 	"github.com/burrow-run/burrow/engine/plan"
 	"github.com/burrow-run/burrow/internal/hint"
@@ -35,6 +38,55 @@ func (s *Store) Tag(ctx context.Context, ref string, names []string) error {
 		}
 		return s.refresh(moved, f.img.ID)
 	})
+}
+
+// TagsOf returns the names, with their tags, that stored images have in a repository,
+// sorted. A repository without registry is localhost/NAME or, if nothing is there, one
+// of docker.io. Without any the error is [ErrNotFound].
+func (s *Store) TagsOf(repository string) ([]string, error) {
+	hub, err := reference.ParseNormalizedNamed(strings.TrimPrefix(repository, "docker://"))
+	if err != nil {
+		return nil, badName(repository)
+	}
+	if !reference.IsNameOnly(hub) {
+		return nil, hint.New(fmt.Errorf("%q has a tag or digest already", repository), "give the repository: "+reference.FamiliarName(hub))
+	}
+	full, err := fullName(reference.FamiliarName(hub))
+	if err != nil {
+		return nil, err
+	}
+	local, err := reference.ParseNormalizedNamed(full)
+	if err != nil {
+		return nil, badName(repository)
+	}
+	images, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, want := range []string{local.Name(), hub.Name()} {
+		var tags []string
+		for i := range images {
+			for _, name := range images[i].Names {
+				if tagged(name) == want {
+					tags = append(tags, name)
+				}
+			}
+		}
+		if tags != nil {
+			slices.Sort(tags)
+			return tags, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNotFound, repository)
+}
+
+// tagged is the repository of a full name with a tag, or "" if it has a digest.
+func tagged(name string) string {
+	at := strings.LastIndexByte(name, ':')
+	if at < strings.LastIndexByte(name, '/') || strings.Contains(name, "@") {
+		return ""
+	}
+	return name[:at]
 }
 
 // Untag takes names from the image ref; without names all it has.
