@@ -18,6 +18,7 @@ import (
 
 func (a *app) importCmd() *cobra.Command {
 	var opts image.ImportOptions
+	var platform string
 	var quiet bool
 	c := &cobra.Command{
 		Use:   "import [flags] TAR|- [NAME[:TAG]]",
@@ -26,6 +27,9 @@ func (a *app) importCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				opts.Name = args[1]
+			}
+			if err := readPlatform(platform, &opts.OS, &opts.Arch, &opts.Variant); err != nil {
+				return err
 			}
 			in, err := a.input(cmd.Context(), args[0])
 			if err != nil {
@@ -51,6 +55,7 @@ func (a *app) importCmd() *cobra.Command {
 	f.StringVar(&opts.OS, "os", "", "operating system of the image")
 	f.StringVar(&opts.Arch, "arch", "", "architecture of the image")
 	f.StringVar(&opts.Variant, "variant", "", "variant of the architecture")
+	f.StringVar(&platform, "platform", "", "`OS/ARCH[/VARIANT]` of the image")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the ID only")
 	return c
 }

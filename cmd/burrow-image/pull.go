@@ -97,21 +97,31 @@ func (p *pullFlags) finish(f *pflag.FlagSet) (err error) {
 	if p.opts.Remote, err = p.remote(f); err != nil {
 		return err
 	}
-	if p.platform != "" {
-		if p.opts.OS+p.opts.Arch+p.opts.Variant != "" {
-			return errors.New("--platform excludes --os, --arch and --variant")
-		}
-		parts := strings.Split(p.platform, "/")
-		if len(parts) > 3 || slices.Contains(parts, "") {
-			return fmt.Errorf("invalid --platform %q: use OS/ARCH or OS/ARCH/VARIANT", p.platform)
-		}
-		parts = append(parts, "", "")
-		p.opts.OS, p.opts.Arch, p.opts.Variant = parts[0], parts[1], parts[2]
+	if err := readPlatform(p.platform, &p.opts.OS, &p.opts.Arch, &p.opts.Variant); err != nil {
+		return err
 	}
 	if p.opts.RetryDelay, err = retryDelay(p.retryDelay); err != nil {
 		return err
 	}
 	p.opts.Policy = image.Policy(p.policy)
+	return nil
+}
+
+// readPlatform takes --platform apart, if it was given, which leaves nothing to say for
+// the flags of its parts.
+func readPlatform(platform string, system, arch, variant *string) error {
+	if platform == "" {
+		return nil
+	}
+	if *system+*arch+*variant != "" {
+		return errors.New("--platform excludes --os, --arch and --variant")
+	}
+	parts := strings.Split(platform, "/")
+	if len(parts) > 3 || slices.Contains(parts, "") {
+		return fmt.Errorf("invalid --platform %q: use OS/ARCH or OS/ARCH/VARIANT", platform)
+	}
+	parts = append(parts, "", "")
+	*system, *arch, *variant = parts[0], parts[1], parts[2]
 	return nil
 }
 
