@@ -98,7 +98,7 @@ func TestGateSetsTheLabel(t *testing.T) {
 // The payload dies with its parent, even if that died before it could ask.
 func TestGateDiesWithItsParent(t *testing.T) {
 	pid := t.TempDir() + "/pid"
-	c := sh("echo $$ >" + pid + "; sleep 1000")
+	c := sh("echo $$ >" + pid + "; exec sleep 1000")
 	c.DieWithParent = true
 	program, err := encodeGate(c, nil, guard{})
 	must(t, err)
