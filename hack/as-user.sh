@@ -4,7 +4,8 @@
 #   BURROW_USER=NAME hack/as-user.sh COMMAND [ARG...]     default burrow-test
 #
 # Where the user cannot reach the working directory (a clone under /root), the
-# tree is bound to a place he can reach, in a mount namespace of this command.
+# tree is bound to a place he can reach, in a mount namespace of this command. So
+# is BURROW_MODULES, if it is set: the module cache, for who runs go itself.
 set -euo pipefail
 
 name=${BURROW_USER:-burrow-test}
@@ -29,12 +30,32 @@ if [ -f "$1" ] && ! reach "$1"; then
 	set -- "$copy" "$@"
 fi
 
-if reach .; then
+at=/var/tmp/burrow-test
+dir=$PWD
+bind=() # what, and where to
+if ! reach .; then
+	bind+=("$tree" "$at/tree")
+	dir=$at/tree/${dir#"$tree"}
+fi
+if [ -n "${BURROW_MODULES:-}" ]; then
+	modules=$BURROW_MODULES
+	if ! reach "$modules"; then
+		bind+=("$modules" "$at/modules")
+		modules=$at/modules
+	fi
+	drop+=(GOMODCACHE="$modules")
+fi
+
+if [ ${#bind[@]} -eq 0 ]; then
 	"${drop[@]}" "$@"
 else
-	at=/var/tmp/burrow-test/tree
-	mkdir -p "$at"
-	unshare --mount --propagation slave sh -c \
-		'mount --bind "$1" "$2" && cd "$2/${3#"$1"}" && shift 3 && exec "$@"' \
-		sh "$tree" "$at" "$PWD" "${drop[@]}" "$@"
+	unshare --mount --propagation slave bash -ec '
+		while [ "$1" != -- ]; do
+			mkdir -p "$2"
+			mount --bind "$1" "$2"
+			shift 2
+		done
+		cd "$2"
+		shift 2
+		exec "$@"' bash "${bind[@]}" -- "$dir" "${drop[@]}" "$@"
 fi

@@ -138,15 +138,13 @@ func (tr *tracer) event(tid int, ws unix.WaitStatus) {
 	sig := ws.StopSignal()
 	switch {
 	case sig == unix.SIGSTOP && tr.letGo[tid]:
-		_ = unix.PtraceDetach(tid)
-		tr.forget(tid)
+		tr.release(tid)
 		return
 	case sig == unix.SIGSTOP && tr.fresh[tid]:
 		delete(tr.fresh, tid)
 		sig = 0
 		if tr.ending {
-			_ = unix.PtraceDetach(tid)
-			tr.forget(tid)
+			tr.release(tid)
 			return
 		}
 	case sig == unix.SIGTRAP|0x80:
@@ -237,6 +235,14 @@ func (tr *tracer) forget(tid int) {
 	delete(tr.entered, tid)
 	delete(tr.letGo, tid)
 	delete(tr.fresh, tid)
+}
+
+// release ends the tracing of a thread that stands still. One that was killed just
+// now does not (ESRCH), and its process is there until its end has been waited for.
+func (tr *tracer) release(tid int) {
+	if unix.PtraceDetach(tid) == nil {
+		tr.forget(tid)
+	}
 }
 
 // end releases everybody. A thread must stand still for that.
