@@ -26,20 +26,25 @@ packages() { go list -tags "$tags" ./... | grep -v '/test/vm$'; }
 
 note() { printf '\n== %s\n' "$*"; }
 
-# What is run with -exec go test runs each time anew. So from root all of go runs as
-# the user, who reads root's modules and has a build cache of his own.
+# What is run with -exec go test runs each time anew, but for root and the user it has
+# to be another: so all of go runs as the other, who reads the caller's modules and has
+# a build cache of his own.
+other_go() {
+	go list -tags "$tags" -test -deps ./... >/dev/null # so all modules are there
+	other=(env GOPROXY=off GOTOOLCHAIN=local GOFLAGS="$(go env GOFLAGS) -buildvcs=false")
+}
+
 as_user() {
 	if [ "$(id -u)" -ne 0 ]; then
 		gotest "$@"
 		return
 	fi
 	hack/test-user.sh
-	go list -tags "$tags" -test -deps ./... >/dev/null # so all modules are there
-	local go=(env BURROW_MODULES="$(go env GOMODCACHE)" GOPROXY=off GOTOOLCHAIN=local
-		GOFLAGS="$(go env GOFLAGS) -buildvcs=false" hack/as-user.sh "$(command -v go)")
-	if "${go[@]}" list -tags "$tags" -test -deps ./... >/dev/null; then
-		"${go[@]}" test -tags "$tags" "$@"
-	else
+	other_go
+	other+=(BURROW_MODULES="$(go env GOMODCACHE)" hack/as-user.sh "$(command -v go)")
+	if "${other[@]}" list -tags "$tags" -test -deps ./... >/dev/null; then
+		"${other[@]}" test -tags "$tags" "$@"
+	else # root's modules are not for others to read
 		gotest -exec "$here/hack/as-user.sh" "$@"
 	fi
 }
@@ -48,7 +53,9 @@ as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		gotest "$@"
 	elif command -v sudo >/dev/null; then
-		gotest -exec 'sudo --preserve-env --' "$@"
+		other_go
+		sudo --preserve-env -- "${other[@]}" GOMODCACHE="$(go env GOMODCACHE)" GOCACHE=/var/tmp/burrow-test/go-root \
+			"$(command -v go)" test -tags "$tags" "$@"
 	else
 		echo 'skipped: neither root nor sudo'
 	fi
