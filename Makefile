@@ -39,8 +39,7 @@ build: $(addprefix bin/,$(PROGRAMS)) ## every executable, static, into bin/
 
 bin/%: .FORCE
 	@pkg-config --exists libseccomp 2>/dev/null || hack/install-deps.sh build
-	go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
-	@touch $@ # tests compare its age with that of the sources
+	@hack/unless-same.sh $@ go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 
 .PHONY: install
 install: build man completion ## executables, man pages, completions, profiles under PREFIX

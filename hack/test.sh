@@ -79,6 +79,7 @@ fuzz() {
 
 case ${1:-all} in
 all)
+	mkdir -p .cache # else the directory above is another one the second time
 	mapfile -t pkgs < <(packages)
 	note 'as an unprivileged user'
 	as_user -timeout 15m "${pkgs[@]}"

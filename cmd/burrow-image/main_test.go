@@ -36,3 +36,9 @@ func runTests(m *testing.M) (int, error) {
 	ground = g
 	return m.Run(), nil
 }
+
+func TestExecutablesAreOfTheseSources(t *testing.T) {
+	if err := testbed.Fresh(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -45,3 +45,9 @@ func run(m *testing.M) (int, error) {
 	ground = g
 	return m.Run(), nil
 }
+
+func TestExecutablesAreOfTheseSources(t *testing.T) {
+	if err := testbed.Fresh(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -77,8 +77,25 @@ func build(ctx context.Context, root, bin string) error {
 	return nil
 }
 
-// newestSource walks everything that the executables are made of. That also
-// tells go test which files its cached result depends on.
+// Fresh is an error if an executable of bin/ is older than a source. A package that
+// runs the executables calls it in a test: that tells go test which files its cached
+// result depends on, and what TestMain looks at is not noted.
+func Fresh() error {
+	root, err := ModuleRoot()
+	if err != nil {
+		return err
+	}
+	newest, err := newestSource(root)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("BURROW_TEST_BIN") == "" && !newerThan(filepath.Join(root, "bin"), newest) {
+		return errors.New("bin/ is older than the sources: make build")
+	}
+	return nil
+}
+
+// newestSource walks everything that the executables are made of.
 func newestSource(root string) (newest time.Time, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
