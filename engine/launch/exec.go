@@ -34,7 +34,7 @@ func Join(ctx context.Context, c Config, filter *security.Program) (_ *Container
 		return nil, err
 	}
 	defer programFD.Close()
-	status, statusChild, err := os.Pipe()
+	status, statusChild, err := newStatus()
 	if err != nil {
 		return nil, err
 	}

@@ -70,10 +70,11 @@ const (
 	GateLandlock
 	GateSeccomp
 	GateExec
+	gateArmed // no failure: see readGate
 )
 
 func (s GateStep) String() string {
-	names := [...]string{"start container", "read gate program", "give up capabilities", "set SELinux label", "enter Landlock", "load seccomp filter", "exec"}
+	names := [...]string{"start container", "read gate program", "give up capabilities", "set SELinux label", "enter Landlock", "load seccomp filter", "exec", "wait for the command"}
 	if s < 0 || int(s) >= len(names) {
 		return "bug: unknown gate step"
 	}
@@ -188,13 +189,29 @@ func programFile(program []byte, id string) (*os.File, error) {
 // become the payload.
 var ErrInit = errors.New("its first process ended before the command was started")
 
+// newStatus is the socket between a gate and the process that has started it.
+func newStatus() (ours, gates *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	return os.NewFile(uintptr(fds[0]), "gate status"), os.NewFile(uintptr(fds[1]), "gate"), nil
+}
+
 // readGate waits until the payload runs (nil) or the gate reports. The end of
-// the pipe alone is no success: whoever has not said that it was the gate was not.
-func readGate(status io.Reader, path string) error {
+// the messages alone is no success: whoever has not said that it was the gate was not.
+// A gate that is to die with this process asks whether it is there.
+func readGate(status io.ReadWriter, path string) error {
 	reached := false
 	for {
 		var msg [2]int32
 		err := binary.Read(status, binary.NativeEndian, &msg)
+		if errors.Is(err, unix.ECONNRESET) { // it was killed before it had read our answer
+			err = io.EOF
+		}
 		switch {
 		case errors.Is(err, io.EOF) && reached:
 			return nil
@@ -202,8 +219,14 @@ func readGate(status io.Reader, path string) error {
 			return &ExecError{Step: GateStarted, Path: path, Err: ErrInit}
 		case err != nil:
 			return fmt.Errorf("read gate status: %w", err)
-		case GateStep(msg[0]) != GateStarted:
-			return &ExecError{Step: GateStep(msg[0]), Path: path, Err: syscall.Errno(msg[1])}
+		}
+		step := GateStep(msg[0])
+		if step == gateArmed {
+			if _, err := status.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) { // it was killed meanwhile
+				return fmt.Errorf("answer gate: %w", err)
+			}
+		} else if step != GateStarted {
+			return &ExecError{Step: step, Path: path, Err: syscall.Errno(msg[1])}
 		}
 		reached = true
 	}

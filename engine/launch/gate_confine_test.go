@@ -105,9 +105,11 @@ func TestGateDiesWithItsParent(t *testing.T) {
 	file, err := programFile(program, "x")
 	must(t, err)
 	defer file.Close()
-	_, write, err := os.Pipe()
+	status, write, err := newStatus()
 	must(t, err)
+	defer status.Close()
 	defer write.Close()
+	go readGate(status, "x") //nolint:errcheck // it answers
 	// The parent is a shell that waits; exec -a gives the gate its name.
 	self, err := os.Executable()
 	must(t, err)
@@ -125,7 +127,7 @@ func TestGateDiesWithItsParent(t *testing.T) {
 		return err != nil || strings.Contains(string(status), "State:\tZ")
 	})
 
-	read, write, err := os.Pipe()
+	read, write, err := newStatus()
 	must(t, err)
 	read.Close() // the parent is gone
 	defer write.Close()
@@ -134,6 +136,24 @@ func TestGateDiesWithItsParent(t *testing.T) {
 	late.ExtraFiles = []*os.File{file, write}
 	if err := late.Run(); err == nil {
 		t.Error("ran without a parent")
+	}
+}
+
+// A parent that is about to end has the socket open and answers no more.
+func TestGateWaitsForItsParent(t *testing.T) {
+	c := sh("echo ran")
+	c.DieWithParent = true
+	g := gateOf(t, c, nil)
+	var msg [4]int32
+	must(t, binary.Read(g.status, binary.NativeEndian, &msg))
+	if GateStep(msg[0]) != GateStarted || GateStep(msg[2]) != gateArmed {
+		t.Fatal(msg)
+	}
+	time.Sleep(50 * time.Millisecond)
+	must(t, g.status.Close())
+	_ = g.cmd.Wait()
+	if code := g.cmd.ProcessState.ExitCode(); code != 126 || g.out.Len() != 0 {
+		t.Errorf("%d, %q", code, g.out.String())
 	}
 }
 

@@ -72,7 +72,7 @@ func gate(t testing.TB, program []byte, more ...*os.File) *gated {
 	file, err := programFile(program, "x")
 	must(t, err)
 	defer file.Close()
-	read, write, err := os.Pipe()
+	read, write, err := newStatus()
 	must(t, err)
 	defer write.Close()
 	t.Cleanup(func() { read.Close() })
@@ -260,20 +260,30 @@ func TestReadGate(t *testing.T) {
 		return &b
 	}
 	for name, c := range map[string]struct {
-		in   io.Reader
-		step GateStep
-		want string
+		in      io.Reader
+		step    GateStep
+		want    string
+		answers int
 	}{
-		"runs":            {msg(0, 0), -1, ""},
-		"never reached":   {msg(), GateStarted, "start container: its first process ended"},
-		"not found":       {msg(0, 0, int32(GateExec), int32(syscall.ENOENT)), GateExec, `exec "x": not found in the container`},
-		"denied":          {msg(0, 0, int32(GateExec), int32(syscall.EACCES)), GateExec, `exec "x": permission denied`},
-		"filter":          {msg(0, 0, int32(GateSeccomp), int32(syscall.EINVAL)), GateSeccomp, "load seccomp filter: invalid argument"},
-		"unknown":         {msg(77, 1), 77, "bug: unknown gate step"},
-		"half a message":  {strings.NewReader("\x00\x00\x00"), -1, "read gate status"},
-		"hello, and half": {io.MultiReader(msg(0, 0), strings.NewReader("\x05")), -1, "read gate status"},
+		"runs":            {msg(0, 0), -1, "", 0},
+		"asks":            {msg(0, 0, int32(gateArmed), 0), -1, "", 1},
+		"asks and fails":  {msg(0, 0, int32(gateArmed), 0, int32(GateExec), int32(syscall.ENOENT)), GateExec, `exec "x": not found in the container`, 1},
+		"never reached":   {msg(), GateStarted, "start container: its first process ended", 0},
+		"not found":       {msg(0, 0, int32(GateExec), int32(syscall.ENOENT)), GateExec, `exec "x": not found in the container`, 0},
+		"denied":          {msg(0, 0, int32(GateExec), int32(syscall.EACCES)), GateExec, `exec "x": permission denied`, 0},
+		"filter":          {msg(0, 0, int32(GateSeccomp), int32(syscall.EINVAL)), GateSeccomp, "load seccomp filter: invalid argument", 0},
+		"unknown":         {msg(77, 1), 77, "bug: unknown gate step", 0},
+		"half a message":  {strings.NewReader("\x00\x00\x00"), -1, "read gate status", 0},
+		"hello, and half": {io.MultiReader(msg(0, 0), strings.NewReader("\x05")), -1, "read gate status", 0},
 	} {
-		err := readGate(c.in, "x")
+		var answer bytes.Buffer
+		err := readGate(struct {
+			io.Reader
+			io.Writer
+		}{c.in, &answer}, "x")
+		if answer.Len() != c.answers {
+			t.Errorf("%s: %d answers", name, answer.Len())
+		}
 		if c.want == "" && err != nil || c.want != "" && !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -48,9 +48,9 @@ func searchableRing(id string) {
 	}
 }
 
-// containerID is in the name of the gate's program, the file before its status pipe.
+// containerID is in the name of the gate's program, the file before its status socket.
 func containerID(getenv func(string) string) string {
-	status := statusPipe(getenv)
+	status := statusSocket(getenv)
 	if status < 4 {
 		return ""
 	}

@@ -58,7 +58,7 @@ func Create(ctx context.Context, c Config, filter *security.Program) (_ *Contain
 		return nil, err
 	}
 	defer programFD.Close()
-	status, statusChild, err := os.Pipe()
+	status, statusChild, err := newStatus()
 	if err != nil {
 		return nil, err
 	}

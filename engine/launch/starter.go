@@ -14,16 +14,16 @@ import (
 // (getppid(2) is 0 both times). Then it would wait for its release for ever. The gate
 // asks the kernel again, so this is needed until there: exec ends the goroutine.
 //
-// It finds the gate's status pipe, whose other end only the starter has, as the
+// It finds the gate's status socket, whose other end only the starter has, as the
 // file before libcontainer's own (newProcess), with the help of the environment
 // that libcontainer has made. It does nothing if there is none.
 func EndWithStarter(getenv func(string) string) {
-	if status := statusPipe(getenv); status >= 0 {
+	if status := statusSocket(getenv); status >= 0 {
 		go endWith(status)
 	}
 }
 
-// endWith waits until nobody can read from the pipe whose write end status is.
+// endWith waits until nobody has the other end of the socket status.
 func endWith(status int) {
 	fds := []unix.PollFd{{Fd: int32(status)}}
 	for {
@@ -31,15 +31,15 @@ func endWith(status int) {
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		if err == nil && fds[0].Revents&unix.POLLERR != 0 {
+		if err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
 			unix.Exit(137) // as if killed; nobody is left who would hear more
 		}
 		return
 	}
 }
 
-// statusPipe is the descriptor of the gate's status pipe in libcontainer's init, -1 if there is none.
-func statusPipe(getenv func(string) string) int {
+// statusSocket is the descriptor of the gate's status socket in libcontainer's init, -1 if there is none.
+func statusSocket(getenv func(string) string) int {
 	next := getenv("_LIBCONTAINER_CONSOLE")
 	if next == "" {
 		next = getenv("_LIBCONTAINER_INITPIPE")
@@ -51,7 +51,7 @@ func statusPipe(getenv func(string) string) int {
 	// The cgroup's directory may be in between.
 	for fd := n - 1; fd >= n-2 && fd > 2; fd-- {
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK {
 			return fd
 		}
 	}

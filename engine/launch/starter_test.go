@@ -12,7 +12,7 @@ import (
 const starterEnv = "LAUNCH_TEST_STARTER"
 
 // TestEndWithStarter starts this test again as libcontainer's init would be, with
-// and without the cgroup's directory behind the pipe.
+// and without the cgroup's directory behind the socket.
 func TestEndWithStarter(t *testing.T) {
 	if first := os.Getenv(starterEnv); first != "" {
 		EndWithStarter(func(name string) string { return map[string]string{"_LIBCONTAINER_INITPIPE": first}[name] })
@@ -24,7 +24,7 @@ func TestEndWithStarter(t *testing.T) {
 	must(t, err)
 	defer dir.Close()
 	for _, behind := range [][]*os.File{nil, {dir}} {
-		read, write, err := os.Pipe()
+		read, write, err := newStatus()
 		must(t, err)
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestEndWithStarter$")
 		cmd.ExtraFiles = append([]*os.File{write}, behind...)
@@ -43,9 +43,9 @@ func TestEndWithStarter(t *testing.T) {
 	}
 }
 
-func TestStatusPipeIsNotGuessed(t *testing.T) {
+func TestStatusSocketIsNotGuessed(t *testing.T) {
 	for _, value := range []string{"", "x", "0", "3"} {
-		if fd := statusPipe(func(string) string { return value }); fd != -1 {
+		if fd := statusSocket(func(string) string { return value }); fd != -1 {
 			t.Errorf("%q: %d", value, fd)
 		}
 	}

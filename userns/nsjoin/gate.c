@@ -6,8 +6,8 @@
  *   argv: /proc/self/exe gate:P:S
  *   P: fd of the program: struct gate_program, then the rules, the label, the
  *      filter, and the payload's argv and environ, each string with its NUL
- *   S: fd on which we say that we have been reached, and then a failure; it is
- *      closed by a successful execve
+ *   S: fd of a socket on which we say that we have been reached, and then a
+ *      failure; it is closed by a successful execve
  *
  * Should: confine this process as the program says, then execve with all
  * signals as a new process expects them: a shell's background job has SIGINT
@@ -23,7 +23,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -106,6 +105,7 @@ enum gate_step {
 	GATE_LANDLOCK,
 	GATE_SECCOMP,
 	GATE_EXEC,
+	GATE_ARMED, /* no failure: we die with the parent, and wait for a byte of it */
 };
 
 static int status_fd = -1;
@@ -238,17 +238,20 @@ static void enter_landlock(const struct gate_program *p, const struct gate_rule 
 
 /*
  * fork clears the signal and a change of credentials does too, so it is asked
- * for here, after both. A parent that died before has closed the status pipe.
+ * for here, after both. A parent that died before does not send it, and that it
+ * still had the socket open would not say that it lived: a process gives its
+ * children away before the last of its threads has closed its files. So it has to
+ * answer; then it will die later.
  */
 static void die_with_parent(const struct gate_program *p)
 {
-	struct pollfd pipe = { .fd = status_fd, .events = POLLOUT };
+	char alive;
 
 	if (!(p->flags & GATE_DIE_WITH_PARENT))
 		return;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		report(GATE_PROGRAM, errno);
-	if (poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
+	if (!tell(GATE_ARMED, 0) || read(status_fd, &alive, 1) != 1)
 		_exit(126);
 }
 
