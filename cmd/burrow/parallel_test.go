@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -271,5 +272,35 @@ func TestStopMeetsStart(t *testing.T) {
 		if met == 0 {
 			t.Error("no stop met a start")
 		}
+	})
+}
+
+// TestRunKilledAsItStarts kills runs at every moment of their start, when nothing but the
+// kernel can end the container. The kill sweep finds less here: its tracer lets the
+// processes run one at a time.
+func TestRunKilledAsItStarts(t *testing.T) {
+	asUser(t, func(t *testing.T, sh *shell) {
+		sh.run("burrow", "run", "--rm", "busybox", "true")
+		const moments, apart, crew = 40, 2 * time.Millisecond, 4
+		for i := range max(moments, long()) {
+			var runs [crew]*exec.Cmd
+			for j := range runs {
+				runs[j] = sh.command("burrow", "run", "--rm", "busybox", "sh", "-c", "sleep 1000 & sleep 1000")
+				if err := runs[j].Start(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Duration(i%moments) * apart)
+			for _, run := range runs {
+				_ = run.Process.Kill()
+				_ = run.Wait()
+			}
+		}
+		waitFor(t, func() bool {
+			sh.run("burrow", "run", "--rm", "busybox", "true") // it clears up
+			left, err := testbed.Left(sh.getenv("XDG_STATE_HOME"), sh.runtime)
+			return err == nil && len(left) == 0
+		})
+		sh.intact()
 	})
 }
