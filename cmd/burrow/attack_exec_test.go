@@ -165,8 +165,9 @@ func TestGuardIsGone(t *testing.T) {
 	})
 }
 
-// gateOnly is what the gate has open: its program, and the pipe it answers on.
-var gateOnly = regexp.MustCompile(`^(/memfd:burrow-gate(:[0-9a-f]{64})? \(deleted\)|pipe:\[\d+\])$`)
+// gateOnly is what the gate has open: its program, and the one socket that it answers on.
+// libcontainer's would be another.
+var gateOnly = regexp.MustCompile(`^(/memfd:burrow-gate(:[0-9a-f]{64})? \(deleted\)|socket:\[\d+\])$`)
 
 // ambush lies in wait while 25 processes come in, and returns what it has seen.
 func ambush(sh *shell, flags ...string) string {

@@ -310,7 +310,7 @@ static int serve(void)
 static int grasp(int pid)
 {
 	char path[64], name[320], link[512];
-	int found = 0;
+	int found = 0, sockets = 0;
 	snprintf(path, sizeof path, "/proc/%d/fd", pid);
 	DIR *d = opendir(path);
 	for (struct dirent *e; d && (e = readdir(d));) {
@@ -321,7 +321,7 @@ static int grasp(int pid)
 		if (n < 0)
 			continue;
 		link[n] = 0;
-		printf("fd %s\n", link);
+		printf("fd %s%s\n", !strncmp(link, "socket:", 7) && sockets++ ? "another " : "", link);
 		found++;
 	}
 	if (d)
