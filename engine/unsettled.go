@@ -65,20 +65,24 @@ func reclaimUnsettled(d paths.Dirs) {
 	if err != nil {
 		return
 	}
-	lost := false
+	var lost []string
 	for _, id := range list {
-		if !strings.HasPrefix(id, ".") {
-			lost = reclaimListed(d, id) || lost
+		if !strings.HasPrefix(id, ".") && reclaimListed(d, id) {
+			lost = append(lost, id)
 		}
 	}
-	if lost {
-		reclaimNames(d) // which one it had, nobody can say
-		reclaimVolumes(d)
+	if lost == nil {
+		return
+	}
+	reclaimNames(d) // which one it had, nobody can say
+	reclaimVolumes(d)
+	for _, id := range lost { // not earlier: who reclaims may be killed, too
+		settle(d, id)
 	}
 }
 
 // reclaimListed does it for one, and says whether it may have had a name that is
-// not known.
+// not known. Then the caller takes it off the list.
 func reclaimListed(d paths.Dirs, id string) (lost bool) {
 	dir := filepath.Join(d.Containers(), id)
 	rec, err := loadSummary(dir)
@@ -97,8 +101,11 @@ func reclaimListed(d paths.Dirs, id string) (lost bool) {
 		return false
 	}
 	_ = os.Remove(filepath.Join(namesDir(d), newName+id))
+	if errors.Is(err, os.ErrNotExist) {
+		return true
+	}
 	settle(d, id)
-	return errors.Is(err, os.ErrNotExist)
+	return false
 }
 
 // sweep looks at everything, once in a boot, and says whether it has.
