@@ -33,7 +33,7 @@ fi
 at=/var/tmp/burrow-test
 dir=$PWD
 bind=() # what, and where to
-if ! reach .; then
+if ! reach "$PWD"; then
 	bind+=("$tree" "$at/tree")
 	dir=$at/tree/${dir#"$tree"}
 fi

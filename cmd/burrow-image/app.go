@@ -89,7 +89,7 @@ func joined(err error) []error {
 		return nil
 	}
 	errs := several.Unwrap()
-	if errors.Join(errs...).Error() != err.Error() {
+	if all := errors.Join(errs...); all == nil || all.Error() != err.Error() {
 		return nil
 	}
 	return errs

@@ -30,7 +30,7 @@ func (s *Store) Load(ctx context.Context, path string) ([]Loaded, error) {
 	if st.IsDir() {
 		return s.loadDir(ctx, path)
 	}
-	if !st.Mode().IsRegular() {
+	if st.Mode()&os.ModeNamedPipe != 0 { // of a device nobody knows where it ends
 		spool, err := s.spoolFile(ctx, path)
 		if err != nil {
 			return nil, err
@@ -87,7 +87,7 @@ func (s *Store) Spool(ctx context.Context, r io.Reader) (string, error) {
 	return f.Name(), nil
 }
 
-// spoolFile is Spool for a named pipe or a device.
+// spoolFile is Spool for a named pipe.
 func (s *Store) spoolFile(ctx context.Context, path string) (string, error) {
 	f, err := OpenFile(ctx, path)
 	if err != nil {
@@ -178,7 +178,11 @@ func openArchive(path string) (*os.File, error) {
 		return nil, hint.New(fmt.Errorf("%w: %s is a directory, not an archive", ErrInvalid, path), "burrow load -i "+path)
 	}
 	if !st.Mode().IsRegular() {
-		return nil, hint.New(fmt.Errorf("%w: %s is no regular file, and an archive is read more than once", ErrInvalid, path), "burrow load -i "+path)
+		err := fmt.Errorf("%w: %s is no regular file, and an archive is read more than once", ErrInvalid, path)
+		if st.Mode()&os.ModeNamedPipe != 0 {
+			err = hint.New(err, "burrow load -i "+path)
+		}
+		return nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
