@@ -5,13 +5,17 @@
 #   /var/tmp/burrow-test/busybox.tar   static busybox with its applets
 #
 # Safe to call at any time and by several at once: one builder at a time, each
-# file appears whole or not at all, and a file that exists is never touched.
+# file appears whole or not at all. What another version of this file has made is
+# made anew: a test must not pass with what no new machine has.
 set -euo pipefail
 
 dir=${BURROW_TEST_DIR:-/var/tmp/burrow-test}
 suite=bookworm
+recipe=$(sha256sum <"$0")
 
-if [ -s "$dir/debian.tar" ] && [ -s "$dir/busybox.tar" ]; then
+made() { [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ]; }
+
+if made && [ -s "$dir/debian.tar" ] && [ -s "$dir/busybox.tar" ]; then
 	exit 0
 fi
 
@@ -24,6 +28,7 @@ fi
 install -d -m 0755 "$dir"
 exec 9>"$dir/.fixtures.lock"
 flock 9
+made || rm -f "$dir/debian.tar" "$dir/busybox.tar"
 
 work=$(mktemp -d "$dir/.make.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -73,3 +78,4 @@ if [ ! -s "$dir/debian.tar" ]; then
 	tar --numeric-owner --xattrs --one-file-system -C "$work/debian" -cf "$work/debian.tar" .
 	publish "$work/debian.tar" debian.tar
 fi
+echo "$recipe" >"$dir/.recipe"
