@@ -62,6 +62,13 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	if sig := signalOf(ctx); sig.Signal != 0 {
+		if errors.Is(err, context.Canceled) {
+			err = sig
+		}
+		a.report(err)
+		return sig.exitCode()
+	}
 	a.report(err)
 	return exitEngine
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -101,6 +102,19 @@ func imageTool(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	cmd.Args[0] = "burrow"
 	cmd.Env = imageToolEnv()
 	return cmd, nil
+}
+
+// saidWhy is the end of a child that has said itself why it failed: its exit code, as
+// shells make it of the end by a signal too.
+func saidWhy(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exitCode(128 + int(status.Signal()))
+	}
+	return exitCode(exit.ExitCode())
 }
 
 const imageToolName = "burrow-image"

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -154,12 +156,14 @@ func (a *app) pullFunc() func(context.Context, string, spec.Pull) error {
 			return err
 		}
 		cmd.Stderr = a.err
-		if err := cmd.Run(); err != nil {
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return ctx.Err()
-			}
-			return exitCode(exitError) // it has said why
+		// Who is killed waits for no image: it is the end of this thread that counts.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err = cmd.Run()
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
 		}
-		return nil
+		return saidWhy(err)
 	}
 }

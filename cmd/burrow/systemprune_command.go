@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -126,10 +125,6 @@ func (a *app) pruneImages(ctx context.Context, f systemPruneFlags) (ids []string
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, a.err
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = exitCode(exit.ExitCode()) // it has said why
-	}
+	err = saidWhy(cmd.Run())
 	return strings.Fields(out.String()), err
 }
