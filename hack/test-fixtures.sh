@@ -61,8 +61,13 @@ if [ ! -s "$dir/busybox.tar" ]; then
 	"$root/bin/busybox" --list | while read -r applet; do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 	done
-	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
-	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+	cat >"$root/etc/passwd" <<-'EOF'
+		root:x:0:0:root:/root:/bin/sh
+		daemon:x:1:1:daemon:/usr/sbin:/bin/false
+		www-data:x:33:33:www-data:/var/www:/bin/false
+		nobody:x:65534:65534:nobody:/:/bin/false
+	EOF
+	printf '%s\n' root:x:0: daemon:x:1: www-data:x:33: nogroup:x:65534: >"$root/etc/group"
 	tar --numeric-owner --owner=0 --group=0 -C "$root" -cf "$work/busybox.tar" .
 	publish "$work/busybox.tar" busybox.tar
 fi

@@ -23,7 +23,7 @@ const childHome = "BURROW_DOCTOR_HOME"
 func TestMain(m *testing.M) {
 	home, child := os.LookupEnv(childHome)
 	if !child {
-		os.Exit(m.Run())
+		os.Exit(elsewhere(m.Run))
 	}
 	env := here(home)
 	env.UID, env.User = os.Getuid(), "someone"
@@ -37,6 +37,20 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(0)
+}
+
+// elsewhere calls run in a directory of its own: where an Env names none the doctor
+// tries the working directory.
+func elsewhere(run func() int) int {
+	dir, err := os.MkdirTemp("", "doctor-")
+	if err == nil {
+		err = os.Chdir(dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	return run()
 }
 
 func here(home string) doctor.Env {
