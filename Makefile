@@ -53,7 +53,7 @@ uninstall: ## remove what `make install` with the same PREFIX put there
 .PHONY: test
 test: ## install what tests need, run all of them: as a user, as root, in the machine
 	@hack/install-deps.sh build run test
-	@hack/test-fixtures.sh
+	@hack/test-fixtures.sh programs
 	@$(MAKE) --no-print-directory build
 	@hack/test.sh all
 
@@ -68,7 +68,7 @@ test-race: ## the same under the race detector
 .PHONY: test-e2e
 test-e2e: build ## the scripts of cmd/burrow, as an unprivileged user
 	@hack/install-deps.sh run test
-	@hack/test-fixtures.sh
+	@hack/test-fixtures.sh programs
 	@hack/test.sh e2e
 
 .PHONY: test-vm

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Makes the root filesystems that tests and benchmarks run on, once:
 #
+#   hack/test-fixtures.sh [programs]
+#
 #   /var/tmp/burrow-test/debian.tar    Debian minbase, owners as numbers
 #   /var/tmp/burrow-test/busybox.tar   static busybox with its applets
+#   /var/tmp/burrow-test/programs.tar  Debian with programs that people run: if asked for
 #
 # Safe to call at any time and by several at once: one builder at a time, each
 # file appears whole or not at all. What another version of this file has made is
@@ -15,20 +18,23 @@ recipe=$(sha256sum <"$0")
 
 made() { [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ]; }
 
-if made && [ -s "$dir/debian.tar" ] && [ -s "$dir/busybox.tar" ]; then
+names=(busybox debian "$@")
+lacking() { for name in "${names[@]}"; do [ -s "$dir/$name.tar" ] || return 0; done; return 1; }
+
+if made && ! lacking; then
 	exit 0
 fi
 
 # debootstrap and the owners in the tar need root.
 if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo >/dev/null || { echo "test-fixtures: needs root once: sudo $0" >&2; exit 1; }
-	exec sudo -- env BURROW_TEST_DIR="$dir" "$0"
+	exec sudo -- env BURROW_TEST_DIR="$dir" "$0" "$@"
 fi
 
 install -d -m 0755 "$dir"
 exec 9>"$dir/.fixtures.lock"
 flock 9
-made || rm -f "$dir/debian.tar" "$dir/busybox.tar"
+made || rm -f "$dir"/{debian,busybox,programs}.tar
 
 work=$(mktemp -d "$dir/.make.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -72,15 +78,34 @@ if [ ! -s "$dir/busybox.tar" ]; then
 	publish "$work/busybox.tar" busybox.tar
 fi
 
-if [ ! -s "$dir/debian.tar" ]; then
-	echo 'test-fixtures: making a Debian root filesystem (a minute, once)'
+# bootstrap NAME OPTION...: a Debian root filesystem.
+bootstrap() {
+	local root=$work/$1 from
+	shift
 	from=$(mirror)
-	if ! debootstrap --variant=minbase "$suite" "$work/debian" "$from" >"$work/log" 2>&1; then
+	if ! debootstrap --variant=minbase "$@" "$suite" "$root" "$from" >"$work/log" 2>&1; then
 		tail -n 20 "$work/log" >&2
 		exit 1
 	fi
-	rm -f "$work/debian"/var/cache/apt/archives/*.deb
-	tar --numeric-owner --xattrs --one-file-system -C "$work/debian" -cf "$work/debian.tar" .
-	publish "$work/debian.tar" debian.tar
+	rm -f "$root"/var/cache/apt/archives/*.deb
+}
+
+# publish_root NAME: it becomes NAME.tar.
+publish_root() {
+	tar --numeric-owner --xattrs --one-file-system -C "$work/$1" -cf "$work/$1.tar" .
+	publish "$work/$1.tar" "$1.tar"
+}
+
+if [ ! -s "$dir/debian.tar" ]; then
+	echo 'test-fixtures: making a Debian root filesystem (a minute, once)'
+	bootstrap debian
+	publish_root debian
+fi
+
+if [ "${1:-}" = programs ] && [ ! -s "$dir/programs.tar" ]; then
+	echo 'test-fixtures: making a Debian with programs (two minutes, once)'
+	bootstrap programs --include=nginx-light,postgresql,gcc,libc6-dev,make,python3,libpython3.11-testsuite,procps,iproute2,ca-certificates
+	rm -rf "$work"/programs/{var/lib/apt/lists,dev,usr/share/doc,usr/share/man,usr/share/locale}/*
+	publish_root programs
 fi
 echo "$recipe" >"$dir/.recipe"

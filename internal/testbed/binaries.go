@@ -79,7 +79,7 @@ func build(ctx context.Context, root, bin string) error {
 
 // Fresh is an error if an executable of bin/ is older than a source. A package that
 // runs the executables calls it in a test: that tells go test which files its cached
-// result depends on, and what TestMain looks at is not noted.
+// result depends on, the images' recipe among them; what TestMain looks at is not noted.
 func Fresh() error {
 	root, err := ModuleRoot()
 	if err != nil {
@@ -87,6 +87,9 @@ func Fresh() error {
 	}
 	newest, err := newestSource(root)
 	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(root, "hack", "test-fixtures.sh")); err != nil {
 		return err
 	}
 	if os.Getenv("BURROW_TEST_BIN") == "" && !newerThan(filepath.Join(root, "bin"), newest) {

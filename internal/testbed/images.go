@@ -3,13 +3,10 @@ package testbed
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed" // the script
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -20,32 +17,10 @@ import (
 // hack/test-fixtures.sh makes.
 var Images = []string{"busybox", "debian"}
 
-//go:embed programs.sh
-var programsScript string
-
-// Programs makes the image of that name, once; it takes root and some minutes.
-func Programs(ctx context.Context) error {
-	tar := filepath.Join(Dir, "programs.tar")
-	if _, err := os.Stat(tar); err == nil {
-		return nil
-	}
-	if !Root() {
-		return errors.New("no image of programs: only root can make it")
-	}
-	mirror, err := Mirror()
-	if err != nil {
-		return err
-	}
-	if out, err := exec.CommandContext(ctx, "sh", "-c", programsScript, "sh", tar, mirror).CombinedOutput(); err != nil {
-		return fmt.Errorf("make the image of programs: %w\n%s", err, out)
-	}
-	return nil
-}
-
 // HasImage says whether the image NAME can be imported, and if not, why.
 func HasImage(name string) error {
 	if _, err := os.Stat(filepath.Join(Dir, name+".tar")); err != nil {
-		return fmt.Errorf("no image %s: make test, or hack/test-fixtures.sh: %w", name, err)
+		return fmt.Errorf("no image %s: make test, or hack/test-fixtures.sh %s: %w", name, name, err)
 	}
 	return nil
 }
